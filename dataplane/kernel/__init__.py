@@ -1,0 +1,1 @@
+"""The engine room: the doors to the kernel. Effects without opinion."""

@@ -1,0 +1,1 @@
+"""The floor: frozen values that every other package speaks in. No I/O, no clock, no opinion."""

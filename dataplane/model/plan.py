@@ -1,0 +1,163 @@
+"""A plan: every range and every address of the cluster and its surroundings. Same input, same plan."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from dataplane.model.address import Address, Family, Network, family_of
+
+
+class ClatPlacement(StrEnum):
+    """Where the stateless half of 464XLAT sits (RFC 6877 section 6)."""
+
+    POD = "pod"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodPlan:
+    """A pod: its name, its addresses (primary family first) and, with 464XLAT, its CLAT address.
+
+    An `actor` takes part in stimuli; the other pods are built and stay idle, without a process.
+    """
+
+    name: str
+    node: str
+    addresses: tuple[Address, ...]
+    clat_address: IPv6Address | None = None
+    actor: bool = False
+
+    def address(self, family: Family) -> Address | None:
+        """Return the pod's address of that family, None when it has none."""
+        return next((a for a in self.addresses if family_of(a) is family), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """A node: its addresses and the pod prefixes that are routed to it, at most one per family.
+
+    `clat_prefix` is the part of the IPv6 pod prefix that CLAT addresses are taken from.
+    """
+
+    name: str
+    addresses: tuple[Address, ...]
+    pod_prefixes: tuple[Network, ...]
+    pods: tuple[PodPlan, ...]
+    clat_prefix: IPv6Network | None = None
+
+    def address(self, family: Family) -> Address | None:
+        """Return the node's address of that family, None when it has none."""
+        return next((a for a in self.addresses if family_of(a) is family), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePlan:
+    """A ClusterIP service; `endpoints` are pod names, `port` and `target_port` TCP and UDP alike."""
+
+    name: str
+    namespace: str
+    addresses: tuple[Address, ...]
+    port: int
+    target_port: int
+    endpoints: tuple[str, ...]
+
+    @property
+    def dns_name(self) -> str:
+        """Return the service's name in the cluster domain."""
+        return f"{self.name}.{self.namespace}.svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPlan:
+    """A server in the lab's internet: addresses in documentation ranges, and its DNS name."""
+
+    name: str
+    dns_name: str
+    addresses: tuple[Address, ...]
+    port: int = 8080
+
+    def address(self, family: Family) -> Address | None:
+        """Return the server's address of that family, None when it has none."""
+        return next((a for a in self.addresses if family_of(a) is family), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nat64Plan:
+    """The stateful translator at the gateway (RFC 6146) and its prefix (RFC 6052 section 2).
+
+    `pool4` holds the IPv4 addresses that IPv6 sources are mapped to inside the gateway, before
+    they are masqueraded behind `public4`.
+    """
+
+    prefix: IPv6Network
+    pool4: IPv4Network
+    translator4: IPv4Address
+    translator6: IPv6Address
+    public4: IPv4Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClatPlan:
+    """464XLAT: the address that applications see (RFC 7335) and the translator's own one."""
+
+    placement: ClatPlacement
+    address4: IPv4Address
+    translator4: IPv4Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole cluster with its gateway and its internet.
+
+    Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
+    source other than `seed`. Ranges are primary family first.
+    """
+
+    name: str
+    families: tuple[Family, ...]
+    node_ranges: tuple[Network, ...]
+    pod_ranges: tuple[Network, ...]
+    service_ranges: tuple[Network, ...]
+    nodes: tuple[NodePlan, ...]
+    services: tuple[ServicePlan, ...]
+    dns_addresses: tuple[Address, ...]
+    resolver: tuple[Address, ...]
+    servers: tuple[ServerPlan, ...]
+    nat64: Nat64Plan | None = None
+    clat: ClatPlan | None = None
+    engine: str = "tayga"
+    dns64_server: str = "bind"
+    cni: str = "calico"
+    provider: str = "local"
+    seed: int = 0
+
+    @property
+    def pods(self) -> tuple[PodPlan, ...]:
+        """Return all pods, node by node."""
+        return tuple(pod for node in self.nodes for pod in node.pods)
+
+    @property
+    def actors(self) -> tuple[PodPlan, ...]:
+        """Return the pods that take part in stimuli."""
+        return tuple(pod for pod in self.pods if pod.actor)
+
+    def pod(self, name: str) -> PodPlan:
+        """Return the pod of that name; KeyError when the plan has none."""
+        for pod in self.pods:
+            if pod.name == name:
+                return pod
+        raise KeyError(name)
+
+    def node(self, name: str) -> NodePlan:
+        """Return the node of that name; KeyError when the plan has none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def server(self, name: str) -> ServerPlan:
+        """Return the internet server of that name; KeyError when the plan has none."""
+        for server in self.servers:
+            if server.name == name:
+                return server
+        raise KeyError(name)

@@ -1,0 +1,210 @@
+"""A topology: namespaces, links, routes and servers as a specification. No file descriptor in it.
+
+Names are the plan's (`pod-a`, `node-0`, `fabric`, `gateway`, `internet`, `server-dual`); the live
+lab prefixes them with the run's name. Interface indexes are unique in the whole topology, because
+a probe tells its taps apart by index alone.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from dataplane.model.address import Address, Network
+
+
+class Role(StrEnum):
+    """What a namespace stands for."""
+
+    POD = "pod"
+    NODE = "node"
+    FABRIC = "fabric"
+    GATEWAY = "gateway"
+    INTERNET = "internet"
+    SERVER = "server"
+
+
+class Point(StrEnum):
+    """Where on a packet's way an interface lies."""
+
+    POD = "pod"
+    CLAT = "clat"
+    UPLINK = "uplink"
+    TRANSLATOR = "translator"
+    EDGE = "edge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """An interface that is watched.
+
+    `owner` is the pod, node or gateway whose traffic passes here. `leaving_is_ingress` is true
+    where a packet that leaves the owner is an ingress packet of the interface (the host side of a
+    pod's veth). `layer` is 2 for devices with an Ethernet header, 3 for TUN devices.
+    """
+
+    name: str
+    namespace: str
+    interface: str
+    index: int
+    point: Point
+    owner: str
+    leaving_is_ingress: bool
+    layer: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A network namespace; `forwarding` switches the forwarding sysctls of both families on."""
+
+    name: str
+    role: Role
+    forwarding: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One end of a veth pair. `addresses` are host addresses, assigned as /32 and /128."""
+
+    namespace: str
+    interface: str
+    index: int
+    mac: str
+    addresses: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A veth pair between two namespaces; `mtu` in octets."""
+
+    a: End
+    b: End
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route; `destination` None is the default route of `via`'s family."""
+
+    namespace: str
+    interface: str
+    via: Address | None = None
+    destination: Network | None = None
+    source: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A permanent neighbour entry: nothing to resolve, nothing that fills the host's table."""
+
+    namespace: str
+    interface: str
+    address: Address
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRule:
+    """A ClusterIP on every node: destination NAT to one of `endpoints`, shaped as kube-proxy's."""
+
+    name: str
+    address: Address
+    port: int
+    endpoints: tuple[Address, ...]
+    target_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatorSpec:
+    """A translator device in a namespace: NAT64 at the gateway or CLAT in a pod or on a node.
+
+    For `nat64`, `pool4` is the dynamic pool; for `clat`, `address4` is mapped to `address6` one to
+    one and `pool4` is None. The device is a layer 3 interface called `interface`.
+    """
+
+    namespace: str
+    kind: str
+    engine: str
+    interface: str
+    index: int
+    prefix: IPv6Network
+    translator4: IPv4Address
+    translator6: IPv6Address | None = None
+    pool4: IPv4Network | None = None
+    address4: IPv4Address | None = None
+    address6: IPv6Address | None = None
+    mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A DNS record of the lab's authoritative zones: owner name, type (A, AAAA, PTR) and value."""
+
+    name: str
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthoritySpec:
+    """The authoritative name server; `zones` are apex names that `records` fall into."""
+
+    namespace: str
+    listen: tuple[Address, ...]
+    zones: tuple[str, ...]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverSpec:
+    """The recursive resolver, with DNS64 (RFC 6147) when `dns64` names a prefix."""
+
+    namespace: str
+    server: str
+    listen: tuple[Address, ...]
+    upstream: Address
+    zones: tuple[str, ...]
+    dns64: IPv6Network | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSpec:
+    """An echo service (TCP: HTTP, UDP: datagram echo) on addresses of a namespace."""
+
+    namespace: str
+    addresses: tuple[Address, ...]
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasqueradeSpec:
+    """IPv4 source NAT at the gateway's edge: `sources` leave through `interface` as its address."""
+
+    namespace: str
+    interface: str
+    sources: tuple[IPv4Network, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruleset:
+    """An nftables ruleset (`nft -f` syntax) that is loaded into a namespace after everything else."""
+
+    namespace: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Everything that the lab builds, in the order in which it is built."""
+
+    namespaces: tuple[Namespace, ...]
+    links: tuple[Link, ...]
+    routes: tuple[Route, ...]
+    neighbours: tuple[Neighbour, ...]
+    services: tuple[ServiceRule, ...]
+    translators: tuple[TranslatorSpec, ...]
+    masquerades: tuple[MasqueradeSpec, ...]
+    authority: AuthoritySpec
+    resolver: ResolverSpec
+    listeners: tuple[ListenerSpec, ...]
+    taps: tuple[Tap, ...]
+    rulesets: tuple[Ruleset, ...] = ()
