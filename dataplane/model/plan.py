@@ -106,6 +106,20 @@ class ClatPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransitPlan:
+    """The routers around the cluster: the addresses that each one answers from, IPv6 and IPv4.
+
+    `fabric` is the fabric's side towards the gateway, `edge` the gateway's towards the internet,
+    `internet` the internet's towards the gateway (the authoritative name server listens there).
+    The gateway's side towards the fabric is `Plan.resolver`.
+    """
+
+    fabric: tuple[Address, ...] = ()
+    edge: tuple[Address, ...] = ()
+    internet: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole cluster with its gateway and its internet.
 
@@ -125,6 +139,7 @@ class Plan:
     servers: tuple[ServerPlan, ...]
     nat64: Nat64Plan | None = None
     clat: ClatPlan | None = None
+    transit: TransitPlan = TransitPlan()
     engine: str = "tayga"
     dns64_server: str = "bind"
     cni: str = "calico"

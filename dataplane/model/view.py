@@ -49,11 +49,20 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A probe at a point of the way; `point` None is a probe without taps (`connects`)."""
+
+    probe: str
+    point: Point | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A check: what it needs done, and how it judges what was seen.
 
     `applies` returns None, or why this plan gives the check nothing to do. `judge` must not look
-    at anything but the view. `packet_based` checks are unknown without probes.
+    at anything but the view. `rests_on` names the sights that must have been without a gap for
+    the answer "holds"; empty means every probe at every point.
     """
 
     name: str
@@ -62,3 +71,4 @@ class Check:
     applies: Callable[[Plan], str | None]
     stimuli: Callable[[Plan], tuple[Stimulus, ...]]
     judge: Callable[[View], Judgement]
+    rests_on: tuple[Sight, ...] = ()

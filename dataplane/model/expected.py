@@ -1,0 +1,26 @@
+"""What may be expected, and on whose word: on a real node there may be nobody to ask."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Witness(StrEnum):
+    """Where an expectation comes from; `seed` are the documents "IPv6 for Gardener"."""
+
+    MANIFEST = "manifest"
+    SEED = "seed"
+    KUBE_API = "kube-api"
+    NODE_FILE = "node-file"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected(Generic[T]):
+    """A value that a check compares with; with source UNKNOWN it is None, and `missing` says what lacks."""
+
+    value: T | None
+    source: Witness
+    missing: str = ""

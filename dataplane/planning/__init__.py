@@ -1,0 +1,1 @@
+"""Cluster to Plan to Topology: deterministic, seedable, pure."""

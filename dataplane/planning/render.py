@@ -1,0 +1,154 @@
+"""A plan for eyes (tables of text) and for programs (JSON-able values)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+
+from dataplane.model.address import Address, Family, Network, family_of
+from dataplane.model.plan import Plan
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+def render_text(plan: Plan) -> str:
+    """Return the plan as aligned tables, ending in a newline; the same on every machine."""
+    sections = [
+        _head(plan),
+        _table(("RANGE", *_columns(plan)), _ranges(plan)),
+        _table(("NODE", "ADDRESS", "POD PREFIX", "CLAT PREFIX", "PODS"), _nodes(plan)),
+        _table(("POD", "NODE", "ADDRESS", "CLAT ADDRESS", "ROLE"), _pods(plan)),
+        _table(("SERVICE", "ADDRESS", "PORT", "ENDPOINTS"), _services(plan)),
+        _table(("SERVER", "NAME", "ADDRESS", "PORT"), _servers(plan)),
+        _translation(plan),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def structure(plan: Plan) -> dict[str, Json]:
+    """Return the plan as plain values for `json.dumps`: addresses and networks are text."""
+    value = _plain(plan)
+    if not isinstance(value, dict):
+        raise TypeError(f"{plan!r} is no plan")
+    return value
+
+
+def _plain(value: object) -> Json:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)
+
+
+def _head(plan: Plan) -> str:
+    stack = plan.families[0] + "-only" if len(plan.families) == 1 else "dual-stack"
+    if len(plan.families) > 1:
+        stack += f" ({plan.families[0]} first)"
+    return (
+        f"cluster {_safe(plan.name)}: {stack}, {len(plan.nodes)} nodes, {len(plan.pods)} pods\n"
+        f"provider {_safe(plan.provider)}, network plugin {_safe(plan.cni)}, seed {plan.seed}"
+    )
+
+
+def _columns(plan: Plan) -> tuple[Family, ...]:
+    """Return the families of the ranges: the cluster's, and what nodes have beyond that."""
+    ranges = (*plan.node_ranges, *plan.pod_ranges, *plan.service_ranges)
+    return tuple(dict.fromkeys((*plan.families, *(family_of(network) for network in ranges))))
+
+
+def _ranges(plan: Plan) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for name, networks in (
+        ("nodes", plan.node_ranges),
+        ("pods", plan.pod_ranges),
+        ("services", plan.service_ranges),
+        ("cluster DNS", plan.dns_addresses),
+        ("resolver", plan.resolver),
+    ):
+        rows.append((name, *(_of(networks, family.bits) for family in _columns(plan))))
+    return rows
+
+
+def _of(values: Iterable[Address | Network], bits: int) -> str:
+    return next((str(value) for value in values if value.max_prefixlen == bits), "-")
+
+
+def _nodes(plan: Plan) -> list[tuple[str, ...]]:
+    return [
+        (
+            node.name,
+            _join(node.addresses),
+            _join(node.pod_prefixes),
+            str(node.clat_prefix or "-"),
+            str(len(node.pods)),
+        )
+        for node in plan.nodes
+    ]
+
+
+def _pods(plan: Plan) -> list[tuple[str, ...]]:
+    return [
+        (
+            pod.name,
+            pod.node,
+            _join(pod.addresses),
+            str(pod.clat_address or "-"),
+            "actor" if pod.actor else "idle",
+        )
+        for pod in plan.pods
+    ]
+
+
+def _services(plan: Plan) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"{service.namespace}/{service.name}",
+            _join(service.addresses),
+            f"{service.port} to {service.target_port}",
+            ", ".join(service.endpoints),
+        )
+        for service in plan.services
+    ]
+
+
+def _servers(plan: Plan) -> list[tuple[str, ...]]:
+    return [
+        (server.name, server.dns_name, _join(server.addresses), str(server.port))
+        for server in plan.servers
+    ]
+
+
+def _translation(plan: Plan) -> str:
+    if plan.nat64 is None:
+        return "NAT64 none: the pods have IPv4 of their own"
+    nat64 = plan.nat64
+    pool = f"pool {nat64.pool4}, seen outside as {nat64.public4}"
+    lines = [
+        f"NAT64  {nat64.prefix} by {_safe(plan.engine)}, {pool}",
+        f"DNS64  {_safe(plan.dns64_server)} at {_join(plan.resolver)}",
+    ]
+    if plan.clat is None:
+        lines.append("CLAT   none")
+    else:
+        lines.append(f"CLAT   in the {plan.clat.placement}, {plan.clat.address4} for applications")
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return columns aligned by their widest cell, without trailing blanks."""
+    lines = [tuple(head), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _join(values: Iterable[Address | Network]) -> str:
+    return ", ".join(str(value) for value in values) or "-"
+
+
+def _safe(text: str) -> str:
+    """Return manifest text with everything that a terminal might obey made visible."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

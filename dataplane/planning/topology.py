@@ -1,0 +1,268 @@
+"""Plan to Topology: namespaces, links, routes, neighbours and servers. Everything point to point.
+
+On every link the upper end (towards the internet) is fe80::1 and the lower fe80::2; IPv6 routes go
+through these. IPv4 goes up through 169.254.1.1, an address that nobody has and that a permanent
+neighbour entry leads to the upper end (as Calico does it), and down to on-link host routes. So no
+packet ever waits for ARP or neighbour discovery. A link carries a family only if its lower side has
+addresses of it: nothing of IPv4 exists on the links of an IPv6-only cluster.
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address
+
+from dataplane.model.address import Address, Family, Network, family_of
+from dataplane.model.plan import ClatPlacement, NodePlan, Plan, PodPlan
+from dataplane.model.topology import (
+    AuthoritySpec,
+    ListenerSpec,
+    MasqueradeSpec,
+    Point,
+    ResolverSpec,
+    Role,
+    ServiceRule,
+    Topology,
+    TranslatorSpec,
+)
+from dataplane.planning.names import records, zones
+from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
+
+NAT64, CLAT = "nat64", "clat"
+DNS_PORT = 53
+POD_IPV4 = IPv4Network("169.254.64.0/18")  # RFC 3927; what pods use towards a CLAT on their node
+
+
+def topology(plan: Plan) -> Topology:
+    """Return what the lab has to build for a plan, in the order of building."""
+    wiring = Wiring()
+    wiring.namespace("internet", Role.INTERNET, forwarding=True)
+    for server in plan.servers:
+        wiring.namespace(server.name, Role.SERVER)
+    wiring.namespace("gateway", Role.GATEWAY, forwarding=True)
+    wiring.namespace("fabric", Role.FABRIC, forwarding=True)
+    for node in plan.nodes:
+        wiring.namespace(node.name, Role.NODE, forwarding=True)
+    in_pod = plan.clat is not None and plan.clat.placement is ClatPlacement.POD
+    for pod in plan.pods:
+        forwarding = in_pod and pod.clat_address is not None  # from eth0 to the CLAT device
+        wiring.namespace(pod.name, Role.POD, forwarding=forwarding)
+    _internet(wiring, plan)
+    translators = _gateway(wiring, plan)
+    for node in plan.nodes:
+        translators += _node(wiring, plan, node)
+    return Topology(
+        namespaces=tuple(wiring.namespaces),
+        links=tuple(wiring.links),
+        routes=tuple(wiring.routes),
+        neighbours=tuple(wiring.neighbours),
+        services=_services(plan),
+        translators=tuple(translators),
+        masquerades=_masquerades(plan),
+        authority=AuthoritySpec(
+            namespace="internet",
+            listen=_of(plan.transit.internet, Family.IPV6),
+            zones=zones(),
+            records=records(plan),
+        ),
+        resolver=ResolverSpec(
+            namespace="gateway",
+            server=plan.dns64_server,
+            listen=plan.resolver,
+            upstream=_of(plan.transit.internet, Family.IPV6)[0],
+            zones=zones(),
+            dns64=plan.nat64.prefix if plan.nat64 else None,
+        ),
+        listeners=_listeners(plan),
+        taps=tuple(wiring.taps),
+    )
+
+
+def _internet(wiring: Wiring, plan: Plan) -> None:
+    """Wire the servers and the gateway to the internet, which knows the cluster's IPv6 only."""
+    for server in plan.servers:
+        wiring.link(("internet", server.name), (server.name, "eth0"), lower=server.addresses)
+        wiring.up(server.name, "eth0", _families(server.addresses))
+    wiring.link(
+        ("internet", "gateway"),
+        ("gateway", "edge"),
+        upper=plan.transit.internet,
+        lower=plan.transit.edge,
+    )
+    inside = (
+        *_distinct(_of_network((*plan.node_ranges, *plan.pod_ranges), Family.IPV6)),
+        *(host(address) for address in _of((*plan.transit.fabric, *plan.resolver), Family.IPV6)),
+    )
+    for network in inside:
+        wiring.down("internet", "gateway", network)
+    if plan.nat64 is not None:
+        wiring.down("internet", "gateway", host(plan.nat64.translator6))
+
+
+def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
+    """Wire the gateway to the fabric, with the NAT64 device beside it."""
+    wiring.up("gateway", "edge", tuple(Family))
+    wiring.link(
+        ("gateway", "fabric"),
+        ("fabric", "gateway"),
+        upper=plan.resolver,
+        lower=plan.transit.fabric,
+    )
+    wiring.up("fabric", "gateway", _families(plan.transit.fabric))
+    for network in _distinct((*plan.node_ranges, *plan.pod_ranges)):
+        via = _of(plan.transit.fabric, family_of(network))
+        wiring.down("gateway", "fabric", network, via=via[0])
+    translators = []
+    nat64 = plan.nat64
+    if nat64 is not None:
+        index = wiring.index()
+        for network in (nat64.prefix, host(nat64.translator6), nat64.pool4):
+            wiring.route("gateway", NAT64, network)
+        wiring.tap("gateway", NAT64, Point.TRANSLATOR, "gateway", index)
+        translators.append(
+            TranslatorSpec(
+                namespace="gateway",
+                kind="nat64",
+                engine=plan.engine,
+                interface=NAT64,
+                index=index,
+                prefix=nat64.prefix,
+                translator4=nat64.translator4,
+                translator6=nat64.translator6,
+                pool4=nat64.pool4,
+            )
+        )
+    wiring.tap("gateway", "edge", Point.EDGE, "gateway")
+    return translators
+
+
+def _node(wiring: Wiring, plan: Plan, node: NodePlan) -> list[TranslatorSpec]:
+    """Wire a node to the fabric and its pods to the node; routes as native routing has them."""
+    wiring.link(("fabric", node.name), (node.name, "uplink"), lower=node.addresses)
+    families = _families(node.addresses)
+    wiring.up(node.name, "uplink", families)
+    for prefix in node.pod_prefixes:
+        via = node.address(family_of(prefix))
+        if via is not None:
+            wiring.down("fabric", node.name, prefix, via=via)
+    wiring.tap(node.name, "uplink", Point.UPLINK, node.name)
+    translators = []
+    for place, pod in enumerate(node.pods):
+        translators += _pod(wiring, plan, pod, place)
+    clat = plan.clat
+    if clat is not None and clat.placement is ClatPlacement.NODE:
+        shared = next((pod.clat_address for pod in node.pods if pod.clat_address), None)
+        if shared is not None:
+            translators.append(_clat(wiring, plan, node.name, shared))
+    return translators
+
+
+def _pod(wiring: Wiring, plan: Plan, pod: PodPlan, place: int) -> list[TranslatorSpec]:
+    side = interface_name(pod.name)
+    addresses = pod.addresses
+    clat = plan.clat
+    on_node = clat is not None and clat.placement is ClatPlacement.NODE and pod.clat_address
+    if on_node:  # IPv4 for the way to the node only; the node's CLAT takes it from there
+        addresses = (*addresses, POD_IPV4[2 + place])
+    wiring.link((pod.node, side), (pod.name, "eth0"), lower=addresses)
+    wiring.up(pod.name, "eth0", _families(addresses))
+    wiring.tap(pod.node, side, Point.POD, pod.name)
+    if clat is None or pod.clat_address is None or on_node:
+        return []
+    wiring.down(pod.node, side, host(pod.clat_address))
+    return [_clat(wiring, plan, pod.name, pod.clat_address)]
+
+
+def _clat(wiring: Wiring, plan: Plan, namespace: str, address6: IPv6Address) -> TranslatorSpec:
+    """Put a CLAT into a namespace: IPv4 goes into its device, so does what comes back in IPv6."""
+    if plan.clat is None or plan.nat64 is None:
+        raise AssertionError("a CLAT is planned with its NAT64 only")
+    index = wiring.index()
+    wiring.route(namespace, CLAT, DEFAULT[Family.IPV4], source=plan.clat.address4)
+    wiring.route(namespace, CLAT, host(address6))
+    wiring.tap(namespace, CLAT, Point.CLAT, namespace, index)
+    return TranslatorSpec(
+        namespace=namespace,
+        kind="clat",
+        engine=plan.engine,
+        interface=CLAT,
+        index=index,
+        prefix=plan.nat64.prefix,
+        translator4=plan.clat.translator4,
+        address4=plan.clat.address4,
+        address6=address6,
+    )
+
+
+def _services(plan: Plan) -> tuple[ServiceRule, ...]:
+    """Return the rules that every node has: the echo Service and the cluster DNS, per family."""
+    rules = []
+    for service in plan.services:
+        pods = [plan.pod(name) for name in service.endpoints]
+        for address in service.addresses:
+            found = (pod.address(family_of(address)) for pod in pods)
+            rules.append(
+                ServiceRule(
+                    name=f"{service.namespace}/{service.name}",
+                    address=address,
+                    port=service.port,
+                    endpoints=tuple(endpoint for endpoint in found if endpoint is not None),
+                    target_port=service.target_port,
+                )
+            )
+    for address in plan.dns_addresses:
+        endpoints = _of(plan.resolver, family_of(address))
+        rules.append(
+            ServiceRule(
+                name="kube-system/kube-dns",
+                address=address,
+                port=DNS_PORT,
+                endpoints=endpoints,
+                target_port=DNS_PORT,
+            )
+        )
+    return tuple(rules)
+
+
+def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:
+    """Return where IPv4 sources are hidden: at the edge, and behind a CLAT on a node."""
+    sources = [n for n in (*plan.node_ranges, *plan.pod_ranges) if isinstance(n, IPv4Network)]
+    if plan.nat64 is not None:
+        sources.append(plan.nat64.pool4)
+    specs = []
+    if sources:
+        specs.append(MasqueradeSpec(namespace="gateway", interface="edge", sources=tuple(sources)))
+    if plan.clat is not None and plan.clat.placement is ClatPlacement.NODE:
+        specs += [
+            MasqueradeSpec(namespace=node.name, interface=CLAT, sources=(POD_IPV4,))
+            for node in plan.nodes
+            if any(pod.clat_address for pod in node.pods)
+        ]
+    return tuple(specs)
+
+
+def _listeners(plan: Plan) -> tuple[ListenerSpec, ...]:
+    port = plan.services[0].target_port if plan.services else 8080
+    pods = (
+        ListenerSpec(namespace=pod.name, addresses=pod.addresses, port=port) for pod in plan.actors
+    )
+    servers = (
+        ListenerSpec(namespace=server.name, addresses=server.addresses, port=server.port)
+        for server in plan.servers
+    )
+    return (*pods, *servers)
+
+
+def _families(addresses: Iterable[Address]) -> tuple[Family, ...]:
+    return tuple(dict.fromkeys(family_of(address) for address in addresses))
+
+
+def _of(addresses: Iterable[Address], family: Family) -> tuple[Address, ...]:
+    return tuple(address for address in addresses if family_of(address) is family)
+
+
+def _of_network(networks: Iterable[Network], family: Family) -> tuple[Network, ...]:
+    return tuple(network for network in networks if family_of(network) is family)
+
+
+def _distinct(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """Return the networks without repetition; nodes and pods may share a range."""
+    return tuple(dict.fromkeys(networks))

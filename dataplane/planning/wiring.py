@@ -1,0 +1,175 @@
+"""Links, routes and neighbour entries, put together consistently: what the topology is written in."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import count
+
+from dataplane.model.address import Address, Family, Network, family_of
+from dataplane.model.topology import (
+    End,
+    Link,
+    Namespace,
+    Neighbour,
+    Point,
+    Role,
+    Route,
+    Tap,
+)
+
+FIRST_INDEX = 1000  # far above what a machine's own interfaces have
+IFNAMSIZ = 15  # without the NUL
+UPPER6, LOWER6 = IPv6Address("fe80::1"), IPv6Address("fe80::2")
+UPPER4 = IPv4Address("169.254.1.1")  # nobody's address: a neighbour entry only
+DEFAULT: dict[Family, Network] = {
+    Family.IPV4: IPv4Network("0.0.0.0/0"),
+    Family.IPV6: IPv6Network("::/0"),
+}
+
+
+def interface_name(name: str) -> str:
+    """Return `name` where the kernel takes it as an interface name, else a hash of it."""
+    if len(name) <= IFNAMSIZ:
+        return name
+    return "h" + sha256(name.encode()).hexdigest()[: IFNAMSIZ - 1]
+
+
+def host(address: Address) -> Network:
+    """Return the /32 or /128 of an address."""
+    if isinstance(address, IPv4Address):
+        return IPv4Network((int(address), 32))
+    return IPv6Network((int(address), 128))
+
+
+def mac(index: int) -> str:
+    """Return the hardware address of an interface: locally administered, by its index."""
+    return ":".join(f"{octet:02x}" for octet in (0x02, 0x53, *index.to_bytes(4, "big")))
+
+
+@dataclass(slots=True)
+class Wiring:
+    """A topology in the making. Every link is point to point, upper end and lower end."""
+
+    namespaces: list[Namespace] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    neighbours: list[Neighbour] = field(default_factory=list)
+    taps: list[Tap] = field(default_factory=list)
+    _indexes: "count[int]" = field(default_factory=lambda: count(FIRST_INDEX))
+    _ends: dict[tuple[str, str], End] = field(default_factory=dict)
+
+    def index(self) -> int:
+        """Return the next interface index."""
+        return next(self._indexes)
+
+    def namespace(self, name: str, role: Role, *, forwarding: bool = False) -> None:
+        """Add a namespace."""
+        self.namespaces.append(Namespace(name=name, role=role, forwarding=forwarding))
+
+    def link(
+        self,
+        above: tuple[str, str],
+        below: tuple[str, str],
+        *,
+        upper: tuple[Address, ...] = (),
+        lower: tuple[Address, ...] = (),
+    ) -> None:
+        """Join two namespaces (name, interface), with neighbours both ways and routes down.
+
+        The link carries the families that `lower` has; `lower` is reached by host routes.
+        """
+        six = any(family_of(address) is Family.IPV6 for address in lower)
+        a = self._end(above, (*upper, *((UPPER6,) if six else ())))
+        b = self._end(below, (*lower, *((LOWER6,) if six else ())))
+        self.links.append(Link(a=a, b=b))
+        if six:
+            self._neighbour(a, LOWER6, b)
+            self._neighbour(b, UPPER6, a)
+        if any(family_of(address) is Family.IPV4 for address in lower):
+            self._neighbour(b, UPPER4, a)
+        for address in lower:
+            if family_of(address) is Family.IPV4:
+                self._neighbour(a, address, b)
+                self.route(a.namespace, a.interface, host(address))
+            else:
+                self.route(a.namespace, a.interface, host(address), via=LOWER6)
+
+    def up(self, namespace: str, interface: str, families: tuple[Family, ...]) -> None:
+        """Route everything of these families to the upper end of a link."""
+        for family in families:
+            if family is Family.IPV4:
+                self.route(namespace, interface, host(UPPER4))
+                self.route(namespace, interface, None, via=UPPER4)
+            else:
+                self.route(namespace, interface, None, via=UPPER6)
+
+    def down(
+        self, namespace: str, interface: str, network: Network, *, via: Address | None = None
+    ) -> None:
+        """Route a network to the lower end of a link; IPv4 needs that end's address in `via`."""
+        hop = LOWER6 if family_of(network) is Family.IPV6 else via
+        self.route(namespace, interface, network, via=hop)
+
+    def route(
+        self,
+        namespace: str,
+        interface: str,
+        destination: Network | None,
+        *,
+        via: Address | None = None,
+        source: Address | None = None,
+    ) -> None:
+        """Add a route; without `via` the destination is on the link or behind the device."""
+        self.routes.append(
+            Route(
+                namespace=namespace,
+                interface=interface,
+                via=via,
+                destination=destination,
+                source=source,
+            )
+        )
+
+    def tap(
+        self, namespace: str, interface: str, point: Point, owner: str, index: int | None = None
+    ) -> None:
+        """Watch an end of a link, or the device of a translator: that one has an `index` here.
+
+        Pods are watched at the host side of their veth, where what leaves them comes in.
+        """
+        device = index is not None
+        self.taps.append(
+            Tap(
+                name=owner if point in {Point.POD, Point.UPLINK} else f"{owner}-{interface}",
+                namespace=namespace,
+                interface=interface,
+                index=self._ends[namespace, interface].index if index is None else index,
+                point=point,
+                owner=owner,
+                leaving_is_ingress=point is Point.POD,
+                layer=3 if device else 2,
+            )
+        )
+
+    def _end(self, place: tuple[str, str], addresses: tuple[Address, ...]) -> End:
+        namespace, interface = place
+        index = self.index()
+        end = End(
+            namespace=namespace,
+            interface=interface,
+            index=index,
+            mac=mac(index),
+            addresses=addresses,
+        )
+        self._ends[place] = end
+        return end
+
+    def _neighbour(self, end: End, address: Address, other: End) -> None:
+        self.neighbours.append(
+            Neighbour(
+                namespace=end.namespace,
+                interface=end.interface,
+                address=address,
+                mac=other.mac,
+            )
+        )

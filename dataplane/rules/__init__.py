@@ -1,0 +1,1 @@
+"""The library: one standard per file, executable text."""
