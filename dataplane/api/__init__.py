@@ -1,0 +1,1 @@
+"""The HTTP endpoint: read only, loopback by default. `source` is what it reads, `server` what serves it."""
