@@ -5,9 +5,10 @@ came back from a namespace in a wrong state can never be handed out again.
 """
 
 import ctypes
+import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -37,19 +38,31 @@ def names(prefix: str = "") -> Iterator[str]:
 
 def create(name: str) -> None:
     """Create a namespace and mount it under its name; FileExistsError when the name is taken."""
+    create_each([name])
+
+
+def create_each(many: Iterable[str], inside: Callable[[str], None] | None = None) -> None:
+    """Create namespaces one after the other and call `inside(name)` within each.
+
+    One thread walks through all of them: a thread per namespace would cost more than the
+    namespace. What exists when an error comes stays; the caller knows the names and removes them.
+    """
     _share_directory()
-    target = path(name)
-    os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o000))
 
-    def unshare_and_mount() -> None:
-        _check(_libc.unshare(CLONE_NEWNET), "unshare a network namespace")
-        _mount("/proc/thread-self/ns/net", str(target), MS_BIND)
+    def walk() -> None:
+        for name in many:
+            target = path(name)
+            os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o000))
+            try:
+                _check(_libc.unshare(CLONE_NEWNET), "unshare a network namespace")
+                _mount("/proc/thread-self/ns/net", str(target), MS_BIND)
+            except BaseException:
+                target.unlink()
+                raise
+            if inside is not None:
+                inside(name)
 
-    try:
-        _on_own_thread(unshare_and_mount)
-    except BaseException:
-        target.unlink()
-        raise
+    _on_own_thread(walk)
 
 
 def remove(name: str) -> None:
@@ -63,7 +76,8 @@ def remove(name: str) -> None:
 def call(where: str | Path | int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function inside a namespace (a name, a path or a descriptor) and return its result.
 
-    Sockets opened inside stay there. The caller waits; from a coroutine use `asyncio.to_thread`.
+    Sockets opened inside stay there, and so do processes started there. The caller waits; from a
+    coroutine use `asyncio.to_thread`.
     """
 
     def enter_and_call() -> T:
@@ -71,6 +85,17 @@ def call(where: str | Path | int, function: Callable[P, T], *args: P.args, **kwa
         return function(*args, **kwargs)
 
     return _on_own_thread(enter_and_call)
+
+
+def call_each(many: Iterable[str], function: Callable[[str], None]) -> None:
+    """Call `function(name)` inside each of the namespaces, one after the other, on one thread."""
+
+    def walk() -> None:
+        for name in many:
+            enter(name)
+            function(name)
+
+    _on_own_thread(walk)
 
 
 def enter(where: str | Path | int) -> None:
@@ -105,12 +130,28 @@ def _on_own_thread(function: Callable[[], T]) -> T:
 
 
 def _share_directory() -> None:
-    """Make /run/netns a shared mount once, as `ip netns add` does, so that every mount namespace sees it."""
-    if os.path.ismount(DIRECTORY):
-        return
+    """Make /run/netns a shared mount, as `ip netns add` does, so that every mount namespace sees it.
+
+    Only the kernel knows whether it is one already: `os.path.ismount` cannot see a bind mount of a
+    directory onto itself, and each further one would double all mounts below it.
+    """
     DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _mount(str(DIRECTORY), str(DIRECTORY), MS_BIND | MS_REC)
-    _mount("", str(DIRECTORY), MS_SHARED | MS_REC)
+    directory = os.open(DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        if _is_mount_point(DIRECTORY):
+            return
+        _mount(str(DIRECTORY), str(DIRECTORY), MS_BIND | MS_REC)
+        _mount("", str(DIRECTORY), MS_SHARED | MS_REC)
+    finally:
+        os.close(directory)
+
+
+def _is_mount_point(directory: Path) -> bool:
+    # The mount point is the fifth field (proc_pid_mountinfo(5)).
+    with Path("/proc/self/mountinfo").open("rb") as mounts:
+        wanted = os.fsencode(directory.resolve())
+        return any(line.split(b" ", 5)[4] == wanted for line in mounts)
 
 
 def _mount(source: str, target: str, flags: int) -> None:

@@ -1,0 +1,167 @@
+"""bpf(2): the few commands that BCC has no words for, as the kernel's header `linux/bpf.h` lays them out."""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from dataplane.model.errors import UnsupportedError
+
+_NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x": 351}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Command(IntEnum):
+    """The first argument of bpf(2) (`enum bpf_cmd`)."""
+
+    MAP_LOOKUP_ELEM = 1
+    MAP_UPDATE_ELEM = 2
+    MAP_DELETE_ELEM = 3
+    PROG_LOAD = 5
+    PROG_TEST_RUN = 10
+    PROG_GET_FD_BY_ID = 13
+    OBJ_GET_INFO_BY_FD = 15
+    PROG_QUERY = 16
+    MAP_LOOKUP_BATCH = 24
+    MAP_UPDATE_BATCH = 26
+    LINK_CREATE = 28
+
+
+def call(command: Command, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
+    """Call bpf(2) and return its result; OSError otherwise.
+
+    A buffer is updated in place by the commands that answer into their attributes.
+    """
+    number = _NUMBERS.get(platform.machine())
+    if number is None:
+        raise UnsupportedError(
+            "eBPF", needs=f"one of the machines {', '.join(_NUMBERS)}", found=platform.machine()
+        )
+    buffer = (
+        ctypes.create_string_buffer(attributes, len(attributes))
+        if isinstance(attributes, bytes)
+        else attributes
+    )
+    result = int(_libc.syscall(number, int(command), buffer, len(buffer)))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"bpf({command.name}): {os.strerror(code)}")
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What BPF_PROG_TEST_RUN gave: the last return value (signed) and the mean time of a run in ns."""
+
+    result: int
+    duration_ns: int
+
+
+def dry_run(program: int, frame: bytes, *, repeat: int = 1, context: bytes = b"") -> DryRun:
+    """Run a SCHED_CLS or CGROUP_SKB program on an Ethernet frame without any interface.
+
+    `context` is a `struct __sk_buff` (linux/bpf.h) or empty. OSError(EINVAL) when the frame is
+    shorter than the link and network headers it announces: the kernel refuses those.
+    """
+    data = ctypes.create_string_buffer(frame, len(frame))
+    skb = ctypes.create_string_buffer(context, len(context)) if context else None
+    attributes = ctypes.create_string_buffer(
+        struct.pack(
+            "=IIIIQQIIIIQQ",
+            program,
+            0,  # retval
+            len(frame),
+            0,  # data_size_out: nothing is changed, so nothing is copied back
+            ctypes.addressof(data),
+            0,
+            repeat,
+            0,  # duration
+            len(context),
+            0,
+            ctypes.addressof(skb) if skb is not None else 0,
+            0,
+        )
+    )
+    call(Command.PROG_TEST_RUN, attributes)
+    (result,) = struct.unpack_from("=i", attributes, 4)
+    (duration,) = struct.unpack_from("=I", attributes, 36)
+    return DryRun(result=result, duration_ns=duration)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramInfo:
+    """What the kernel knows of a loaded program: type number, id, name, translated instructions.
+
+    `tag` is a hash of the instructions: equal programs, in whatever process, have equal tags.
+    """
+
+    type: int
+    id: int
+    tag: bytes
+    name: str
+    instructions: bytes
+
+
+def program_info(program: int, *, instructions: bool = False) -> ProgramInfo:
+    """Ask the kernel about a program (`struct bpf_prog_info`), behind the verifier's rewriting."""
+    size = _info(program, b"", 0)
+    translated = ctypes.create_string_buffer(struct.unpack_from("=I", size, 20)[0])
+    info = _info(program, translated, len(translated)) if instructions else size
+    kind, number = struct.unpack_from("=II", info)
+    name = info[64:80].split(b"\0", 1)[0].decode("ascii", "replace")
+    code = translated.raw if instructions else b""
+    return ProgramInfo(type=kind, id=number, tag=info[8:16], name=name, instructions=code)
+
+
+def _info(program: int, translated: ctypes.Array[ctypes.c_char] | bytes, length: int) -> bytes:
+    # in and out: what is not asked for must come as zeros, or the kernel writes to it
+    info = ctypes.create_string_buffer(232)
+    if length and not isinstance(translated, bytes):
+        struct.pack_into("=I", info, 20, length)
+        struct.pack_into("=Q", info, 32, ctypes.addressof(translated))
+    attributes = ctypes.create_string_buffer(
+        struct.pack("=IIQ", program, len(info), ctypes.addressof(info))
+    )
+    call(Command.OBJ_GET_INFO_BY_FD, attributes)
+    return info.raw
+
+
+def program_by_id(number: int) -> int:
+    """Return a new descriptor for the program of that id; OSError(ENOENT) when it is gone."""
+    return call(Command.PROG_GET_FD_BY_ID, struct.pack("=III", number, 0, 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """The programs on a hook, in their order, and the revision that grows with every change."""
+
+    programs: tuple[int, ...]
+    revision: int
+
+
+def attached(target: int, hook: int, *, limit: int = 64) -> Attached:
+    """Ask which programs are on a hook: `target` is an interface index or a cgroup descriptor.
+
+    OSError(EINVAL) where the kernel has no such hook (TCX before 6.6).
+    """
+    ids = (ctypes.c_uint32 * limit)()
+    attributes = ctypes.create_string_buffer(
+        struct.pack("=IIIIQIIQQQQ", target, hook, 0, 0, ctypes.addressof(ids), limit, 0, 0, 0, 0, 0)
+    )
+    try:
+        call(Command.PROG_QUERY, attributes)
+    except OSError as failure:
+        if failure.errno == errno.ENOSPC:
+            return attached(target, hook, limit=limit * 4)
+        raise
+    (count,) = struct.unpack_from("=I", attributes, 24)
+    (revision,) = struct.unpack_from("=Q", attributes, 56)
+    return Attached(programs=tuple(ids[:count]), revision=revision)
+
+
+def link(program: int, target: int, hook: int, *, flags: int = 0) -> int:
+    """Create a BPF link and return its descriptor: what it holds attached goes when it is closed."""
+    return call(Command.LINK_CREATE, struct.pack("=IIIIIIQ", program, target, hook, flags, 0, 0, 0))

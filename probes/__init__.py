@@ -1,0 +1,1 @@
+"""The eyes: eBPF programs and their collectors. They count, and change nothing."""

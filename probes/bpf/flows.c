@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The packet program: counts every packet in a flow table, and stamps those that carry something a
+ * translator keeps. One program does both, because both need the parsed packet.
+ *
+ * The table is a per-CPU LRU hash: two CPUs on one flow do not share a cache line. What it loses is
+ * known: the books of a tap count what passed, and every insertion.
+ *
+ * Every entry returns TC_ACT_UNSPEC, "next": as a TCX link that is TCX_NEXT, under clsact the
+ * packet goes on to the next filter. Nothing is written to a packet.
+ */
+#include "key.h"
+#include "parse.h"
+#include "stamps.h"
+
+#define NEXT (-1)
+#define INGRESS 0
+#define EGRESS 1
+
+struct flow {
+  u64 packets; /* segments: a super-packet counts as what it will become on the wire */
+  u64 octets;  /* from the IP header on, with the headers that segments will repeat */
+  u64 first_ns;
+  u64 last_ns; /* of the coarse clock: late by up to a tick of the kernel, a third of the cost */
+  u32 fragments;
+  u32 tcp_flags;
+};
+
+/* One tap, one direction. */
+struct books {
+  u64 packets; /* segments of IP packets */
+  u64 octets;
+  u64 inserted; /* entries made in the flow table */
+  u64 unkept;   /* packets that found no place in the flow table */
+  u64 foreign;  /* frames that are not IP */
+  u64 broken;   /* frames that call themselves IP, and are not */
+  u64 stamped;  /* events handed over */
+  u64 lost;     /* events that did not fit the ring buffer */
+};
+
+struct settings {
+  u32 tap_mask;    /* books are at (interface & tap_mask) * 2 + direction */
+  u32 stamping;    /* 0: count only */
+  u32 always;      /* datagrams and echoes of a flow that are stamped, per CPU, before sampling */
+  u32 sample_mask; /* afterwards those whose stamp has none of these bits: the same at every tap */
+};
+
+/* Sizes are no part of the instructions; they are the only thing given as -D. */
+BPF_F_TABLE("lru_percpu_hash", struct flow_key, struct flow, flows, FLOW_ENTRIES, 0);
+BPF_F_TABLE("percpu_array", u32, struct books, books, TAP_SLOTS * 2, 0);
+BPF_ARRAY(settings, struct settings, 1);
+BPF_RINGBUF_OUTPUT(packets, PACKET_PAGES);
+BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read */
+
+static __always_inline void hand_over(struct __sk_buff *skb, struct packet *packet,
+                                      struct flow_key *key, struct flow *flow,
+                                      struct settings *setting, struct books *book) {
+  struct stamped event;
+  u32 kind = stamp_kind(packet, key);
+  if (kind == KIND_NONE || stays_on_link(key))
+    return;
+  if (kind >= KIND_UDP) {
+    event.stamp = payload_stamp(skb, packet, kind);
+    if (!event.stamp)
+      return;
+    if ((!flow || flow->packets > setting->always) && event.stamp & setting->sample_mask)
+      return;
+  } else {
+    event.stamp = tcp_stamp(packet, kind);
+  }
+  event.key = *key;
+  event.kind = kind;
+  event.time_ns = bpf_ktime_get_ns();
+  if (packets.ringbuf_output(&event, sizeof(event), 0))
+    book->lost += 1;
+  else
+    book->stamped += 1;
+}
+
+static __always_inline int look(struct __sk_buff *skb, bool ethernet, u8 direction) {
+  struct flow_key key = {};
+  struct packet packet = {};
+  u32 offset = 0, slot = 0;
+  u16 type;
+  struct settings *setting = settings.lookup(&slot);
+  if (!setting)
+    return NEXT;
+  slot = (skb->ifindex & setting->tap_mask) * 2 + direction;
+  struct books *book = books.lookup(&slot);
+  if (!book)
+    return NEXT;
+  type = ethernet ? link_layer(skb, &offset) : be16(skb->protocol);
+  int result = parse(skb, offset, type, &packet, &key);
+  if (result != PARSED) {
+    if (result == BROKEN)
+      book->broken += 1;
+    else
+      book->foreign += 1;
+    return NEXT;
+  }
+  key.interface = skb->ifindex;
+  key.egress = direction;
+
+  u32 flags = packet.readable == 16 ? packet.upper.octets[13] : 0;
+  u64 segments = skb->gso_segs, octets = skb->len - offset;
+  if (segments > 1) {
+    u32 header = packet.readable == 16 ? (packet.upper.octets[12] >> 4) * 4 : 8;
+    octets += (segments - 1) * (packet.transport - offset + header);
+  } else {
+    segments = 1;
+  }
+  book->packets += segments;
+  book->octets += octets;
+
+  struct flow *flow = flows.lookup(&key);
+  if (!flow) {
+    struct flow fresh = {};
+    if (!flows.insert(&key, &fresh)) /* fails where another CPU was faster, too */
+      book->inserted += 1;
+    flow = flows.lookup(&key);
+  }
+  if (flow) {
+    if (!flow->first_ns)
+      flow->first_ns = bpf_ktime_get_ns();
+    flow->last_ns = bpf_ktime_get_coarse_ns();
+    flow->packets += segments;
+    flow->octets += octets;
+    flow->fragments += packet.fragment;
+    flow->tcp_flags |= flags;
+  } else {
+    book->unkept += segments;
+  }
+  if (setting->stamping)
+    hand_over(skb, &packet, &key, flow, setting, book);
+  return NEXT;
+}
+
+int ethernet_ingress(struct __sk_buff *skb) { return look(skb, true, INGRESS); }
+int ethernet_egress(struct __sk_buff *skb) { return look(skb, true, EGRESS); }
+int bare_ingress(struct __sk_buff *skb) { return look(skb, false, INGRESS); }
+int bare_egress(struct __sk_buff *skb) { return look(skb, false, EGRESS); }

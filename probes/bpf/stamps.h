@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The stamp: 64 bits made of what translators keep. Masquerading, DNAT, CLAT and NAT64 change
+ * addresses, ports, the family, the ICMP type and identifier; they keep
+ *   TCP         the initial sequence number; a reset that answers a SYN acknowledges it plus one,
+ *   UDP         the length and the payload (of a super-packet: of its first segment),
+ *   ICMP echo   which way it goes, the sequence number, the length and the payload.
+ * Only the first STAMPED_OCTETS of a payload are read. What stays on its link gets no stamp.
+ */
+#ifndef SIXSCOPE_STAMPS_H
+#define SIXSCOPE_STAMPS_H
+
+#define STAMPED_OCTETS 32
+
+#define KIND_NONE 0
+#define KIND_TCP_SYN 1
+#define KIND_TCP_SYN_ACK 2
+#define KIND_TCP_RST 3
+#define KIND_UDP 4
+#define KIND_ECHO_REQUEST 5
+#define KIND_ECHO_REPLY 6
+
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+struct stamped {
+  struct flow_key key;
+  u32 kind;
+  u64 stamp;
+  u64 time_ns;
+};
+
+/*
+ * One round of a multiply-xorshift mixer; the constant is the golden ratio's (Knuth, TAOCP 6.4).
+ * A stamp begins with its kind and takes one round per word.
+ */
+static __always_inline u64 mix(u64 hash, u64 word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+  return hash ^ (hash >> 32);
+}
+
+static __always_inline u32 tcp_kind(struct packet *packet) {
+  if (packet->readable < 16)
+    return KIND_NONE;
+  u8 flags = packet->upper.octets[13];
+  if (flags & TCP_RST)
+    return KIND_TCP_RST;
+  if (!(flags & TCP_SYN))
+    return KIND_NONE;
+  return flags & TCP_ACK ? KIND_TCP_SYN_ACK : KIND_TCP_SYN;
+}
+
+/*
+ * Link-local and multicast packets meet no translator (RFC 4291 section 2.5.6, 2.7; RFC 3927). A
+ * link-local IPv4 source may: pods behind a CLAT of their node have one, and it is masqueraded.
+ */
+static __always_inline bool stays_on_link(struct flow_key *key) {
+  if (key->family == FAMILY_IPV4)
+    return key->destination[12] >> 4 == 14 ||
+           (key->destination[12] == 169 && key->destination[13] == 254);
+  return key->destination[0] == 0xff || (key->source[0] == 0xfe && key->source[1] >> 6 == 2) ||
+         (key->destination[0] == 0xfe && key->destination[1] >> 6 == 2);
+}
+
+/* What kind of stamp this packet carries; KIND_NONE for most. */
+static __always_inline u32 stamp_kind(struct packet *packet, struct flow_key *key) {
+  if (key->protocol == PROTOCOL_TCP)
+    return tcp_kind(packet);
+  if (key->protocol == PROTOCOL_UDP)
+    return packet->readable >= 8 ? KIND_UDP : KIND_NONE;
+  if (packet->echo == ECHO_REQUEST)
+    return KIND_ECHO_REQUEST;
+  return packet->echo == ECHO_REPLY ? KIND_ECHO_REPLY : KIND_NONE;
+}
+
+static __always_inline u64 tcp_stamp(struct packet *packet, u32 kind) {
+  u32 number = be32(packet->upper.words[1]);
+  if (kind == KIND_TCP_RST && packet->upper.octets[13] & TCP_ACK)
+    number = be32(packet->upper.words[2]) - 1; /* RFC 9293 section 3.10.7.1 */
+  return mix(KIND_TCP_SYN, number);            /* one kind of stamp for all three */
+}
+
+/* Return the stamp of a datagram or an echo; 0 when its payload cannot be read as far as needed. */
+static __always_inline u64 payload_stamp(struct __sk_buff *skb, struct packet *packet, u32 kind) {
+  union {
+    u8 octets[STAMPED_OCTETS];
+    u64 words[STAMPED_OCTETS / 8];
+  } payload = {};
+  u32 start = packet->transport + 8, end = packet->end, sequence = 0;
+  u32 length = end > start ? end - start : 0;
+  if (kind == KIND_UDP) {
+    u32 total = be16(packet->upper.halves[2]);
+    length = total > 8 ? total - 8 : 0;
+    if (skb->gso_size && length > skb->gso_size)
+      length = skb->gso_size;
+  } else {
+    sequence = packet->upper.halves[3];
+    if (packet->fragment) /* the whole length stands in no fragment */
+      length = 0xffff;
+  }
+  u32 wanted = length < STAMPED_OCTETS ? length : STAMPED_OCTETS;
+  if (start + wanted > end)
+    return 0; /* a first fragment too short, or a header that lies: no stamp */
+  if (wanted >= STAMPED_OCTETS) {
+    if (bpf_skb_load_bytes(skb, start, &payload, STAMPED_OCTETS))
+      return 0;
+  } else if (wanted) {
+    /* Linux 6.1's verifier wants to see a length that cannot be 0; clang drops plain bounds. */
+    wanted -= 1;
+    asm volatile("" : "+r"(wanted));
+    wanted &= STAMPED_OCTETS - 1;
+    wanted += 1;
+    if (bpf_skb_load_bytes(skb, start, &payload, wanted))
+      return 0;
+  }
+  u64 stamp = mix(mix(kind, length), sequence);
+  stamp = mix(stamp, payload.words[0]);
+  stamp = mix(stamp, payload.words[1]);
+  stamp = mix(stamp, payload.words[2]);
+  return mix(stamp, payload.words[3]);
+}
+
+#endif

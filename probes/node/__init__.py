@@ -1,0 +1,1 @@
+"""Reading a node: which interfaces lead to pods, which one leads away. Nothing is changed."""

@@ -1,0 +1,183 @@
+"""Pod interfaces of a machine that is not our lab, found by the namespace that they lead to.
+
+The host side of a pod's veth pair names the namespace of its other end by an id (IFLA_LINK_NETNSID).
+Interface indexes repeat from namespace to namespace, and name prefixes differ by CNI and prove
+nothing, so those are used only where the namespaces cannot be read.
+"""
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataplane.kernel import netlink, netns
+from dataplane.model.errors import UnsupportedError
+from dataplane.model.topology import Point, Tap
+
+# Host sides by CNI: Calico, Cilium, AWS VPC CNI, ptp and bridge (docs/limits.md).
+PREFIXES = ("cali", "lxc", "eni", "veth")
+SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h
+POD_UID = re.compile(r"kubepods.*?pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodInterface:
+    """A host side that leads to a namespace.
+
+    `owner` is what the namespace is known by: its name under /run/netns, its pod UID, or the
+    process that lives there. `cookie` is the namespace's cookie (SO_NETNS_COOKIE), 0 when it could
+    not be read; `guessed` is true where only the interface's name spoke for a pod.
+    """
+
+    interface: str
+    index: int
+    owner: str
+    cookie: int
+    guessed: bool = False
+
+    def tap(self) -> Tap:
+        """Return where to watch: the host side, where a packet that leaves the pod comes in."""
+        return Tap(
+            name=self.interface,
+            namespace="",
+            interface=self.interface,
+            index=self.index,
+            point=Point.POD,
+            owner=self.owner,
+            leaving_is_ingress=True,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Namespace:
+    path: Path
+    owner: str
+
+
+def pod_interfaces() -> tuple[PodInterface, ...]:
+    """Return the pod interfaces of the calling thread's namespace, by interface name.
+
+    An interface that a default route leads to is none, whatever lies behind it.
+    """
+    away = _away()
+    here = {
+        link["index"]: link
+        for link in netlink.links()
+        if link["kind"] == "veth" and link["index"] not in away
+    }
+    found: dict[int, PodInterface] = {}
+    for namespace in _other_namespaces():
+        with suppress(OSError):  # it went away while we looked
+            nsid, cookie = _known_as(namespace.path)
+            for host in here.values():
+                if nsid is not None and host["nsid"] == nsid:
+                    found[host["index"]] = PodInterface(
+                        interface=host["name"],
+                        index=host["index"],
+                        owner=namespace.owner,
+                        cookie=cookie,
+                    )
+    for index, link in here.items():
+        if index not in found and link["name"].startswith(PREFIXES):
+            found[index] = PodInterface(
+                interface=link["name"], index=index, owner=link["name"], cookie=0, guessed=True
+            )
+    return tuple(sorted(found.values(), key=lambda pod: pod.interface))
+
+
+def uplinks() -> tuple[Tap, ...]:
+    """Return the interfaces that the default routes of the calling thread's namespace lead to."""
+    names = {link["index"]: link["name"] for link in netlink.links()}
+    return tuple(uplink(names[index], index) for index in sorted(_away()) if index in names)
+
+
+def uplink(name: str, index: int) -> Tap:
+    """Return a tap for an interface that leads away from the node."""
+    return Tap(
+        name=name,
+        namespace="",
+        interface=name,
+        index=index,
+        point=Point.UPLINK,
+        owner="node",
+        leaving_is_ingress=False,
+    )
+
+
+def _away() -> set[int]:
+    """Return the indexes of the interfaces that default routes lead to."""
+    return {
+        index
+        for destination, _, index in netlink.routes()
+        if destination in ("0.0.0.0/0", "::/0") and index is not None
+    }
+
+
+def _known_as(namespace: Path) -> tuple[int | None, int]:
+    """Return a namespace's id in the calling thread's one, and its cookie."""
+    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return netlink.namespace_id(descriptor), netns.call(descriptor, _cookie)
+    finally:
+        os.close(descriptor)
+
+
+def _cookie() -> int:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        cookie = probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+    return int.from_bytes(cookie, sys.byteorder)
+
+
+def _other_namespaces() -> Iterator[_Namespace]:
+    """Yield every network namespace but our own once, by its best name."""
+    seen = {Path("/proc/self/ns/net").stat().st_ino}
+    for name in netns.names():
+        path = netns.path(name)
+        with suppress(OSError):  # it went away while we looked
+            if (inode := path.stat().st_ino) not in seen:
+                seen.add(inode)
+                yield _Namespace(path=path, owner=name)
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
+        path = process / "ns/net"
+        try:
+            inode = path.stat().st_ino
+            if inode in seen:
+                continue
+            owner = _owner(process)
+        except OSError:
+            continue  # the process ended, or is a zombie
+        seen.add(inode)
+        yield _Namespace(path=path, owner=owner)
+
+
+def _owner(process: Path) -> str:
+    """Return the pod UID from a process's cgroup path, else the process itself."""
+    for line in (process / "cgroup").read_text().splitlines():
+        if match := POD_UID.search(line):
+            return f"pod {match[1].replace('_', '-')}"
+    return f"{(process / 'comm').read_text().strip()}/{process.name}"
+
+
+def named(interface: str) -> Tap:
+    """Return a tap for an interface of the calling thread's namespace by its name alone.
+
+    A veth is taken for a pod's host side unless a default route leads to it, anything else for an
+    uplink. UnsupportedError when there
+    is no such interface.
+    """
+    links = {link["name"]: link for link in netlink.links()}
+    link = links.get(interface)
+    if link is None:
+        known = ", ".join(sorted(links))
+        raise UnsupportedError(
+            f"watching {interface}", needs=f"an interface of this namespace: {known}", found="none"
+        )
+    if link["kind"] != "veth" or link["index"] in _away():
+        return uplink(interface, link["index"])
+    return PodInterface(
+        interface=interface, index=link["index"], owner=interface, cookie=0, guessed=True
+    ).tap()

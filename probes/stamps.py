@@ -1,0 +1,85 @@
+"""Stamps: packets that carry something which translators keep, each with a stamp made of it.
+
+Stamping is the second half of the packet program `bpf/flows.c` (`bpf/stamps.h`), because both need
+the parsed packet; this is the collector of its ring buffer.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from dataplane.model.address import Family
+from dataplane.model.seen import PacketKind, PacketSeen, ProbeReport
+from probes.flows import Flows, address, leaving
+
+KINDS: Mapping[int, PacketKind] = {
+    1: PacketKind.TCP_SYN,
+    2: PacketKind.TCP_SYN_ACK,
+    3: PacketKind.TCP_RST,
+    4: PacketKind.UDP,
+    5: PacketKind.ECHO_REQUEST,
+    6: PacketKind.ECHO_REPLY,
+}
+MOST = 250_000  # events that are kept (25 MB); older ones are dropped, and reported as evicted
+
+
+class Stamps:
+    """The stamped packets of the taps of `flows`, which must have been opened with `stamping`."""
+
+    def __init__(self, flows: Flows, *, most: int = MOST) -> None:
+        self._flows = flows
+        self._layout = flows.module.layout("packets_layout")
+        self._events: deque[bytes] = deque(maxlen=most)
+        self._taken = 0
+        self._taps = {tap.index: tap for tap in flows.taps}
+        self.ring = flows.module.ring("packets", self._take)
+
+    def _take(self, event: bytes) -> None:
+        self._taken += 1
+        self._events.append(event)
+
+    def read(self) -> tuple[PacketSeen, ...]:
+        """Return the packets that have come so far, in the order in which they were stamped."""
+        return tuple(self._packet(event) for event in list(self._events))
+
+    def reports(self) -> tuple[ProbeReport, ...]:
+        """Return the books of every tap.
+
+        `lost` are events that did not fit the ring buffer. Events that were dropped here because
+        nobody took them are `evicted`; they are not kept by tap and stand with every one.
+        """
+        evicted = self._taken - len(self._events)
+        reports = []
+        for tap in self._flows.taps:
+            books = self._flows.books(tap)
+            reports.append(
+                ProbeReport(
+                    probe="stamps",
+                    where=tap.name,
+                    hook=self._flows.hook(tap),
+                    counted=books.packets,
+                    recorded=books.stamped,
+                    evicted=evicted,
+                    lost=books.lost,
+                    blind=self._flows.blind(tap),
+                )
+            )
+        return tuple(reports)
+
+    def _packet(self, event: bytes) -> PacketSeen:
+        fields = self._layout.codec.unpack(event)
+        source, destination, interface, source_port, destination_port = fields[:5]
+        protocol, family, egress, _, kind, stamp, time_ns = fields[5:]
+        tap = self._taps[interface]
+        return PacketSeen(
+            tap=tap.name,
+            leaving=leaving(tap, egress),
+            time_ns=time_ns,
+            packet=KINDS[kind],
+            stamp=stamp,
+            family=Family.IPV4 if family == 4 else Family.IPV6,
+            protocol=protocol,
+            source=address(source, family),
+            destination=address(destination, family),
+            source_port=source_port,
+            destination_port=destination_port,
+        )
