@@ -1,0 +1,211 @@
+"""The client inside a pod: does one stimulus at a time, as told on stdin, and says what it saw.
+
+Run as a script (`python3 -I -S client.py NAMESERVER...`) in the pod's namespace, control group and
+mount namespace; the standard library only, so that it is there in 20 ms. JSON lines in, JSON lines
+out; the shapes are those of `labs.drive`. It is called `client` in /proc, which is the name that
+the probes see.
+
+Names are resolved by getaddrinfo, because that is what clients do. No port is given to it: the
+sockets that glibc connects in order to sort addresses (RFC 6724) then show port 0 to the probes.
+"""
+
+import errno
+import json
+import os
+import secrets
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+# A script without site-packages has to find its own package first.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from labs import wire
+
+Request = dict[str, Any]
+Said = dict[str, Any]
+Remote = tuple[str, int]
+
+FAMILIES: dict[str | None, int] = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
+TIMEOUT = "TIMEOUT"
+DNS = 53
+ECHO_REQUEST: dict[int, int] = {socket.AF_INET: 8, socket.AF_INET6: 128}
+ECHO_PROTOCOL: dict[int, int] = {
+    socket.AF_INET: socket.IPPROTO_ICMP,
+    socket.AF_INET6: socket.IPPROTO_ICMPV6,
+}
+ICMP_HEADER = 8
+PAYLOAD = 24  # octets of randomness that tell one datagram from every other
+RESOLUTION_ERRORS: dict[int, str] = {
+    socket.EAI_NONAME: "NXDOMAIN",
+    socket.EAI_AGAIN: "EAI_AGAIN",
+    socket.EAI_FAIL: "SERVFAIL",
+    socket.EAI_NODATA: "NODATA",
+    socket.EAI_ADDRFAMILY: "NODATA",
+}
+
+
+class Deadline:
+    """How much of a timeout is left."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left; TimeoutError when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def wait(self, channel: socket.socket, events: int) -> None:
+        """Wait until a socket is ready; TimeoutError when it is not in time."""
+        poll = select.poll()
+        poll.register(channel, events)
+        if not poll.poll(self.left() * 1000):
+            raise TimeoutError
+
+
+def reach(request: Request) -> Said:
+    """Reach a target: resolve it, then try its addresses in their order until one answers."""
+    family = FAMILIES.get(request["family"], socket.AF_UNSPEC)
+    try:
+        found = socket.getaddrinfo(request["target"], None, family, socket.SOCK_STREAM)
+    except socket.gaierror as failure:
+        return {"error": RESOLUTION_ERRORS.get(failure.errno or 0, "EAI")}
+    attempts = []
+    outcome: Said = {"error": "NODATA"}
+    for of, _, _, _, sockaddr in found:
+        address = (str(sockaddr[0]).partition("%")[0], int(request["port"]))
+        outcome = {"remote": address}
+        deadline = Deadline(request["timeout"])
+        try:
+            outcome |= TRANSPORTS[request["transport"]](of, address, deadline)
+            outcome["error"] = None
+        except OSError as failure:
+            outcome["error"] = _name(failure)
+        except ValueError as failure:
+            outcome["error"] = f"EBADMSG: {failure}"[:80]
+        attempts.append((address, outcome["error"]))
+        if outcome["error"] is None:
+            break
+    return outcome | {"attempts": attempts}
+
+
+def resolve(request: Request) -> Said:
+    """Ask the cluster's resolver one question."""
+    identifier = secrets.randbits(16)
+    question = wire.query(identifier, request["name"], request["type"])
+    error = TIMEOUT
+    for server in request["nameservers"]:
+        address = (server, DNS)
+        try:
+            found = _ask(address, identifier, question, Deadline(request["timeout"]))
+        except OSError as failure:
+            error = _name(failure)
+            continue
+        values = [value for _, kind, value in found.records if kind in (request["type"], "CNAME")]
+        wanted = found.values(request["type"])
+        failed = None if wanted else "NODATA" if found.rcode == "NOERROR" else found.rcode
+        return {"remote": address, "error": failed, "answers": values}
+    return {"remote": (request["nameservers"][0], DNS), "error": error}
+
+
+def _ask(address: Remote, identifier: int, question: bytes, deadline: Deadline) -> wire.Answer:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
+        channel.connect(address)
+        channel.send(question)
+        while True:
+            deadline.wait(channel, select.POLLIN)
+            try:
+                found = wire.answer(channel.recv(65535), identifier, question)
+            except wire.MalformedError:
+                continue
+            if found is not None:
+                return found
+
+
+def _tcp(family: int, address: Remote, deadline: Deadline) -> Said:
+    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as channel:
+        code = channel.connect_ex(address)
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+        deadline.wait(channel, select.POLLOUT)
+        code = channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        local = channel.getsockname()[:2]
+        host = f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
+        channel.send(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while True:
+            deadline.wait(channel, select.POLLIN)
+            data = channel.recv(65536)
+            if not data:
+                break
+            answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in head.partition(b"\r\n")[0]:
+        raise ValueError(f"answered {head[:40]!r}")
+    return {"local": local, "peer": json.loads(body)["peer"]}
+
+
+def _udp(family: int, address: Remote, deadline: Deadline) -> Said:
+    payload = secrets.token_bytes(PAYLOAD)
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
+        channel.connect(address)
+        local = channel.getsockname()[:2]
+        channel.send(payload)
+        while True:
+            deadline.wait(channel, select.POLLIN)
+            answer = channel.recv(65535)
+            if answer.startswith(payload + b"\n"):
+                return {"local": local, "peer": json.loads(answer[len(payload) + 1 :])["peer"]}
+
+
+def _icmp(family: int, address: Remote, deadline: Deadline) -> Said:
+    payload = secrets.token_bytes(PAYLOAD)
+    # A ping socket: the kernel writes identifier and checksum (net.ipv4.ping_group_range).
+    request = bytes((ECHO_REQUEST[family], 0, 0, 0, 0, 0, 0, 1)) + payload
+    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+    with socket.socket(family, kind, ECHO_PROTOCOL[family]) as channel:
+        channel.connect((address[0], 0))
+        local = channel.getsockname()[:2]
+        channel.send(request)
+        while True:
+            deadline.wait(channel, select.POLLIN)
+            if channel.recv(65535)[ICMP_HEADER:] == payload:
+                return {"local": (local[0], 0)}
+
+
+TRANSPORTS = {"tcp": _tcp, "udp": _udp, "icmp": _icmp}
+
+
+def _name(failure: OSError) -> str:
+    if isinstance(failure, TimeoutError) and failure.errno is None:
+        return TIMEOUT
+    return errno.errorcode.get(failure.errno or 0, "EIO")
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    Path("/proc/self/comm").write_text("client")
+    kinds = {"reach": reach, "resolve": resolve}
+    for line in sys.stdin:
+        request = json.loads(line)
+        started = time.monotonic_ns()
+        try:
+            answer = kinds[request["kind"]](request)
+        except (OSError, ValueError) as failure:
+            answer = {"error": f"{type(failure).__name__}: {failure}"[:120]}
+        answer |= {"started_ns": started, "ended_ns": time.monotonic_ns(), "pid": os.getpid()}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

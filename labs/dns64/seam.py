@@ -1,0 +1,136 @@
+"""What the lab asks of a DNS server, and what all of them have in common."""
+
+import asyncio
+import errno
+import secrets
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from dataplane.kernel import netns
+from dataplane.kernel.process import Placement, Process, find
+from dataplane.model.address import Address
+from dataplane.model.errors import UnsupportedError
+from dataplane.model.topology import ResolverSpec
+from labs import wire
+from labs.site import Site
+
+PORT = 53
+READY = 10.0  # seconds
+ASK = 0.2  # seconds for one answer of a server that is just starting
+WARM = 1.0  # seconds for the first name
+
+
+class Server(Protocol):
+    """A recursive resolver with DNS64 (RFC 6147)."""
+
+    @property
+    def name(self) -> str:
+        """Return what `ResolverSpec.server` calls it."""
+
+    def available(self) -> UnsupportedError | None:
+        """Return why this machine cannot run it, None when it can."""
+
+    async def start(self, spec: ResolverSpec, site: Site) -> Process:
+        """Start it; returns when it answers."""
+
+
+def missing(program: str, *, package: str) -> UnsupportedError | None:
+    """Return the error for a program that is not installed, None when it is."""
+    try:
+        find(program, package=package)
+    except UnsupportedError as error:
+        return error
+    return None
+
+
+def unconfined(program: str, place: Placement, directory: Path) -> tuple[str, Placement]:
+    """Return the program under a path of the run's own, and the placement that shows it there.
+
+    Distributions ship AppArmor profiles for `named` and `unbound` that allow the distribution's
+    directories only. A profile is chosen by the program's path, so the same file, bound over an
+    empty one, is free to read the run's directory; nothing on the machine is changed, and
+    /run may be mounted noexec, because a bind mount keeps the flags of where it comes from.
+    """
+    mask = directory / Path(program).name
+    mask.touch(mode=0o700)
+    binds = (*place.binds, (Path(program), mask))
+    return str(mask), Placement(netns=place.netns, cgroup=place.cgroup, binds=binds)
+
+
+async def answering(
+    process: Process, namespace: str, listen: Sequence[Address], *, zones: Sequence[str] = ()
+) -> Process:
+    """Wait until a server answers on each of its addresses, and return it; stop it if it does not.
+
+    It is asked for `version.bind`, which it answers without anybody's help, and for the SOA of the
+    zones it serves itself: a server listens before it has read its zones, and says SERVFAIL.
+    """
+    try:
+        for address in listen:
+            with netns.call(namespace, _connected, address) as channel:
+                version = _Question(channel, "version.bind", "TXT", class_=wire.CHAOS)
+                await process.ready(version.ask, seconds=READY)
+                for zone in zones:
+                    await process.ready(_Question(channel, zone, "SOA").ask_for_sure, seconds=READY)
+    except BaseException:
+        await process.stop()
+        raise
+    return process
+
+
+async def warm(namespace: str, listen: Sequence[Address], name: str) -> bool:
+    """Ask a resolver for a name on each of its addresses, so that the first client need not wait.
+
+    Return whether all were answered. When one is not, that is for the clients to find out: the lab
+    may have been built so.
+    """
+    answered = True
+    for address in listen:
+        with netns.call(namespace, _connected, address) as channel:
+            answered &= await _Question(channel, name, "SOA").ask(seconds=WARM)
+    return answered
+
+
+class _Question:
+    def __init__(
+        self, channel: socket.socket, name: str, type_: str, *, class_: int = wire.IN
+    ) -> None:
+        self._channel = channel
+        self._identifier = secrets.randbits(16)
+        self._question = wire.query(self._identifier, name, type_, class_=class_)
+
+    async def ask(self, *, seconds: float = ASK) -> bool:
+        """Return whether an answer came in time, whatever it says."""
+        return await self._answer(seconds) is not None
+
+    async def ask_for_sure(self) -> bool:
+        """Return whether an answer came in time that is no error."""
+        found = await self._answer(ASK)
+        return found is not None and found.rcode == "NOERROR"
+
+    async def _answer(self, seconds: float) -> wire.Answer | None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                await loop.sock_sendall(self._channel, self._question)
+                while True:
+                    message = await loop.sock_recv(self._channel, 4096)
+                    found = wire.answer(message, self._identifier, self._question)
+                    if found is not None:
+                        return found
+        except TimeoutError:
+            return None
+        except OSError as failure:
+            # Nobody listens yet, and the kernel says so.
+            if failure.errno == errno.ECONNREFUSED:
+                return None
+            raise
+
+
+def _connected(address: Address) -> socket.socket:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    channel = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    channel.connect((str(address), PORT))
+    return channel

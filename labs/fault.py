@@ -1,0 +1,80 @@
+"""What a fault is: a change to the topology before it is built. The seed picks the victim.
+
+Faults are pure, so that the checks cannot learn of them by any other way than by packets: what
+they return is built like any other topology.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+from dataplane.model.plan import NodePlan, Plan, PodPlan
+from dataplane.model.topology import Ruleset, Topology
+from labs import faults as package
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulted:
+    """A topology with a fault in it, and the names that the findings should be about."""
+
+    topology: Topology
+    subjects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A fault. `applies` says why a plan gives it nothing to break, None when it does."""
+
+    name: str
+    title: str
+    doc: str
+    applies: Callable[[Plan], str | None]
+    apply: Callable[[Topology, Plan, Random], Faulted]
+
+
+def faults() -> dict[str, Fault]:
+    """Return all faults by name; the package lists its own modules."""
+    modules = (
+        importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
+    )
+    return {fault.name: fault for fault in sorted((m.FAULT for m in modules), key=lambda f: f.name)}
+
+
+def always(_plan: Plan) -> None:
+    """Every plan has something for this fault to break."""
+
+
+def needs_nat64(plan: Plan) -> str | None:
+    """Return why a plan without NAT64 gives the fault nothing to break."""
+    return None if plan.nat64 else "the cluster has IPv4 of its own, so there is no NAT64"
+
+
+def needs_dual_stack(plan: Plan) -> str | None:
+    """Return why a single-stack plan gives the fault nothing to break."""
+    return None if len(plan.families) > 1 else "the pods have one family only"
+
+
+def victim_pod(plan: Plan, random: Random) -> PodPlan:
+    """Pick one of the pods that take part in stimuli."""
+    return random.choice(plan.actors)
+
+
+def victim_node(plan: Plan, random: Random) -> NodePlan:
+    """Pick one of the nodes whose pods take part in stimuli."""
+    return plan.node(random.choice(sorted({pod.node for pod in plan.actors})))
+
+
+def with_ruleset(topology: Topology, namespace: str, *rules: str, chain: str) -> Topology:
+    """Return the topology with an nftables chain of these rules in a table of its own.
+
+    `chain` is the chain's declaration (`type filter hook forward priority -150`). The table is
+    numbered, so that several faults may live in one namespace.
+    """
+    number = len(topology.rulesets)
+    body = "\n    ".join((f"{chain};", *rules))
+    text = f"table inet fault-{number} {{\n  chain rules {{\n    {body}\n  }}\n}}\n"
+    ruleset = Ruleset(namespace=namespace, text=text)
+    return replace(topology, rulesets=(*topology.rulesets, ruleset))

@@ -1,0 +1,50 @@
+import pytest
+
+from dataplane.model.problem import InvalidInputError
+from labs import scenario as scenarios
+
+GOOD = "title: T\nmanifest: gep-21.yaml\n"
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_every_scenario_loads(name):
+    assert scenarios.load(name).title
+
+
+def test_defaults(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD)
+
+    read = scenarios.read(path)
+
+    assert (read.name, read.nodes, read.pods, read.engine) == ("mine", 2, 4, "tayga")
+    assert read.expect == {}
+    assert "kind: Shoot" in read.manifest_text
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("title: T\n", "manifest"),
+        (GOOD + "manifets: x\n", "manifets"),
+        (GOOD + "nodes: two\n", "nodes"),
+        (GOOD + "expect: {nat64: {state: wrong}}\n", "expect.nat64.state"),
+        (GOOD + "clat: [\n", ""),
+        (GOOD.replace("gep-21.yaml", "../../../etc/passwd"), "manifest"),
+        (GOOD.replace("gep-21.yaml", "nowhere.yaml"), "manifest"),
+    ],
+)
+def test_a_wrong_scenario_says_where(tmp_path, text, field):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+
+    with pytest.raises(InvalidInputError) as caught:
+        scenarios.read(path)
+
+    assert [problem.field for problem in caught.value.problems] == [field]
+    assert all(problem.remedy for problem in caught.value.problems)
+
+
+def test_an_unknown_name_is_no_path():
+    with pytest.raises(KeyError):
+        scenarios.load("../scenarios/default")
