@@ -21,7 +21,7 @@ def test_loopback_needs_nothing(host):
 
 @pytest.mark.parametrize(
     "host",
-    ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "fe80::1%lo", "::ffff:127.0.0.1"],  # noqa: S104
+    ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "fe80::1%lo", "::ffff:127.0.0.1"],
 )
 def test_beyond_loopback_needs_a_token_and_tls(host):
     with pytest.raises(SettingsError, match="token"):

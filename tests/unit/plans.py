@@ -1,0 +1,101 @@
+"""Plans for tests whose addresses can be written down, and the taps that a topology gives them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import count
+
+from dataplane.model.address import Family
+from dataplane.model.cluster import Cluster, RangeWish, Strategy
+from dataplane.model.plan import ClatPlacement, Nat64Plan, Plan, ServerPlan
+from dataplane.model.topology import Point, Tap
+from dataplane.planning.plan import plan as make_plan
+
+NAT64 = Nat64Plan(
+    prefix=IPv6Network("64:ff9b:1::/96"),
+    pool4=IPv4Network("198.18.0.0/16"),
+    translator4=IPv4Address("198.18.0.1"),
+    translator6=IPv6Address("2001:db8:f1::64"),
+    public4=IPv4Address("203.0.113.2"),
+)
+SERVERS = (
+    ServerPlan(
+        name="server-v4",
+        dns_name="v4only.internet.test",
+        addresses=(IPv4Address("198.51.100.4"),),
+    ),
+    ServerPlan(
+        name="server-v6",
+        dns_name="v6only.internet.test",
+        addresses=(IPv6Address("2001:db8:f2::4006"),),
+    ),
+    ServerPlan(
+        name="server-dual",
+        dns_name="dual.internet.test",
+        addresses=(IPv6Address("2001:db8:f2::4046"), IPv4Address("198.51.100.46")),
+    ),
+)
+
+
+def six_only(**options) -> Plan:
+    """Return the plan of an IPv6-only cluster with NAT64, DNS64 and 464XLAT."""
+    plan = make_plan(_cluster("six-only", Family.IPV6), **options)
+    return replace(plan, servers=SERVERS, nat64=NAT64)
+
+
+def dual_stack(first: Family = Family.IPV4, **options) -> Plan:
+    """Return the plan of a dual-stack cluster."""
+    return replace(
+        make_plan(_cluster("dual-stack", first, first.other), **options), servers=SERVERS
+    )
+
+
+def _cluster(name: str, *families: Family) -> Cluster:
+    def wishes(four: str, six: str) -> tuple[RangeWish, ...]:
+        text = {Family.IPV4: IPv4Network(four), Family.IPV6: IPv6Network(six)}
+        return tuple(
+            RangeWish(family=family, strategy=Strategy.CIDR, network=text[family])
+            for family in families
+        )
+
+    return Cluster(
+        name=name,
+        families=families,
+        nodes=wishes("10.0.2.0/24", "2001:db8:1::/48"),
+        pods=wishes("10.1.0.0/16", "2001:db8:2::/48"),
+        services=wishes("10.0.3.0/24", "2001:db8:3::/48"),
+    )
+
+
+def taps_of(plan: Plan, *, without_clat: Iterable[str] = ()) -> tuple[Tap, ...]:
+    """Return the taps of a plan, as a topology has them."""
+    index = count(1000)
+    taps = []
+
+    def tap(name: str, point: Point, owner: str, namespace: str, layer: int = 2) -> None:
+        taps.append(
+            Tap(
+                name=name,
+                namespace=namespace,
+                interface=point.value,
+                index=next(index),
+                point=point,
+                owner=owner,
+                leaving_is_ingress=point is Point.POD,
+                layer=layer,
+            )
+        )
+
+    if plan.nat64:
+        tap("gateway-nat64", Point.TRANSLATOR, "gateway", "gateway", 3)
+    tap("gateway-edge", Point.EDGE, "gateway", "gateway")
+    in_pod = plan.clat is not None and plan.clat.placement is ClatPlacement.POD
+    for node in plan.nodes:
+        tap(node.name, Point.UPLINK, node.name, node.name)
+        if plan.clat and not in_pod:
+            tap(f"{node.name}-clat", Point.CLAT, node.name, node.name, 3)
+        for pod in node.pods:
+            tap(pod.name, Point.POD, pod.name, node.name)
+            if in_pod and pod.clat_address and pod.name not in set(without_clat):
+                tap(f"{pod.name}-clat", Point.CLAT, pod.name, pod.name, 3)
+    return tuple(taps)
