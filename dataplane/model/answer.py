@@ -66,6 +66,15 @@ class Expectation:
     state: State
     subjects: tuple[str, ...] | None = None
 
+    def met_by(self, answer: Answer) -> bool:
+        """Tell whether an answer is as expected; subjects are those of findings of severity error."""
+        if answer.state is not self.state:
+            return False
+        if self.subjects is None:
+            return True
+        errors = (f for f in answer.findings if f.severity is Severity.ERROR)
+        return {finding.subject for finding in errors} == set(self.subjects)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:

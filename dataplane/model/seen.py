@@ -50,7 +50,7 @@ class PacketKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketSeen:
-    """One packet with its stamp (64 bit; equal stamps mean equal content, see docs/stamps).
+    """One packet with its stamp (64 bit; equal stamps mean equal content, see docs/stamps.md).
 
     The stamp is of the initial sequence number for TCP (of the SYN that a RST answers), of
     length and payload for UDP, of sequence number and payload for ICMP echo.

@@ -172,7 +172,7 @@ def authority(tmp_path):
 
 async def test_tls(authority, tmp_path):
     settings = Settings(
-        host="0.0.0.0",  # noqa: S104 - what is tested: beyond loopback
+        host="0.0.0.0",
         port=0,
         token=TOKEN,
         certificate=tmp_path / "cert.pem",

@@ -1,0 +1,199 @@
+"""`sixscope attach`: follow the pods of this machine live, change nothing, leave no trace."""
+
+import argparse
+import asyncio
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from dataplane.api.live import LiveSource
+from dataplane.api.server import serve
+from dataplane.api.tables import PagedFlows
+from dataplane.commands.listen import add_serve_options, settings_of
+from dataplane.commands.loop import Ending, run_async
+from dataplane.commands.verb import (
+    Exit,
+    UsageError,
+    Verb,
+    add_output,
+    add_schema,
+    print_schema,
+    require_root,
+    say,
+)
+from dataplane.kernel import cgroup
+from dataplane.kernel.hooks import Wish
+from dataplane.kernel.presence import present
+from dataplane.model.errors import UnsupportedError
+from dataplane.model.topology import Tap
+from dataplane.session.feed import consumed, every
+from dataplane.session.follow import Attached, Follower, HookSet, Told
+from dataplane.session.follow_text import line
+from probes.node.interfaces import named, pod_interfaces, uplinks
+from probes.watch import Watch
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+NOTES = {
+    "auto": "TCX, head of the chain; gone with this process, whatever ends it",
+    "tcx": "TCX, head of the chain; gone with this process, whatever ends it",
+    "clsact": "clsact filter, returns 'next'; a SIGKILL leaves it until `sixscope doctor --sweep`",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What is watched: taps, the control groups of processes, and whose namespaces those are."""
+
+    taps: tuple[Tap, ...]
+    cgroups: Mapping[str, Path]
+    owners: Mapping[int, str]
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text}: write 30s, 10m or 1h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--interface", action="append", default=[], metavar="IF", help="watch this one; repeatable"
+    )
+    parser.add_argument(
+        "--uplink", action="append", default=[], metavar="IF", help="(those of the default routes)"
+    )
+    parser.add_argument("--duration", type=_seconds, default=600.0, metavar="T", help="(10m)")
+    parser.add_argument("--interval", type=_seconds, default=1.0, metavar="T", help="(1s)")
+    parser.add_argument(
+        "--every-process", action="store_true", help="attempts of processes outside the pods, too"
+    )
+    parser.add_argument("--hook", choices=("auto", "tcx", "clsact"), default="auto", help="(tcx)")
+    add_serve_options(parser)
+    add_output(parser)
+    add_schema(parser)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.schema:
+        return print_schema(Told)
+    settings = settings_of(options) if options.serve else None
+    require_root("attach")
+    targets = _targets(options)
+
+    async def main(ending: Ending) -> int:
+        async with AsyncExitStack() as stack:
+            source = None
+            if settings:
+                source = LiveSource()
+                source.describe(plan=None, taps=targets.taps)
+                endpoint = await stack.enter_async_context(serve(source, settings))
+                say(f"serving on {', '.join(endpoint.urls)}")
+            _tell(_hooks(targets, options.hook), options.output)
+            if options.hook == "clsact":
+                stack.enter_context(present("clsact"))
+            await stack.enter_async_context(_following(targets, source, options))
+            await ending.wait(options.duration)
+        return Exit.HOLDS
+
+    return run_async(main)
+
+
+def _targets(options: argparse.Namespace) -> Targets:
+    """Find what to watch; everything is found out before anything is attached."""
+    if options.interface:
+        taps = tuple(named(name) for name in dict.fromkeys(options.interface))
+        pods = tuple(pod for pod in pod_interfaces() if pod.index in {tap.index for tap in taps})
+        known = {pod.index: pod.tap() for pod in pods}
+        taps = tuple(known.get(tap.index, tap) for tap in taps)
+    else:
+        pods = pod_interfaces()
+        away = tuple(named(name) for name in options.uplink) or uplinks()
+        taps = (*(pod.tap() for pod in pods), *away)
+        if not pods:
+            raise UsageError(
+                "no interface here leads to another network namespace, so there are no pods to "
+                "watch; name one with --interface, or run this in the node's namespace"
+            )
+    cgroups: dict[str, Path] = {}
+    with suppress(UnsupportedError):  # said by the probe's report: connects are unknown then
+        cgroups = {"": cgroup.root()}  # all of them; pods are told apart by their namespace
+    owners = {pod.cookie: pod.owner for pod in pods if pod.cookie}
+    return Targets(taps=taps, cgroups=cgroups, owners=owners)
+
+
+def _hooks(targets: Targets, hook: str) -> Iterable[Told]:
+    """Say which hooks will be set, before they are."""
+    for tap in targets.taps:
+        yield HookSet(where=tap.interface, hook=hook, owner=tap.owner, note=NOTES[hook])
+    for path in targets.cgroups.values():
+        yield HookSet(
+            where=str(path), hook="cgroup-link", owner="every process", note="connect, sendmsg"
+        )
+
+
+@asynccontextmanager
+async def _following(
+    targets: Targets, source: LiveSource | None, options: argparse.Namespace
+) -> AsyncIterator[None]:
+    """Attach, tell what is new at intervals, and detach; then tell the totals."""
+    hook: Wish = "tcx" if options.hook == "auto" else options.hook
+    try:
+        watch = await asyncio.to_thread(
+            Watch.open, targets.taps, lambda _: None, targets.cgroups, hook=hook
+        )
+    except UnsupportedError as lacking:
+        if hook != "tcx":
+            raise
+        raise UnsupportedError(
+            lacking.what,
+            needs=lacking.needs,
+            found=f"{lacking.found}; `--hook clsact` would do, but a SIGKILL would leave its filters "
+            "(and a clsact qdisc where there is none) until `sixscope doctor --sweep`",
+        ) from lacking
+    with watch:
+        follower = Follower(watch, targets.taps, targets.owners, everybody=options.every_process)
+
+        def look(*, last: bool = False) -> None:
+            told = list(follower.look(last=last))
+            _tell(told, options.output)
+            if source is not None:
+                for value in told:
+                    follower.publish(value, source)
+
+        if source is not None:
+            source.watch(flows=lambda: PagedFlows(watch.snapshot()), reports=watch.reports)
+        attached = Attached(time_ns=time.monotonic_ns(), interfaces=len(targets.taps))
+        _tell([attached], options.output)
+        with consumed(watch):
+            async with every(options.interval, look):
+                yield
+            await asyncio.to_thread(look, last=True)
+            if source is not None:
+                await source.settle(await asyncio.to_thread(follower.evidence))
+        _tell(follower.totals(), options.output)
+
+
+def _tell(told: Iterable[Told], output: str) -> None:
+    adapter: TypeAdapter[Told] = TypeAdapter(Told)
+    for value in told:
+        text = adapter.dump_json(value).decode() if output == "json" else line(value)
+        sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+VERB = Verb(
+    name="attach",
+    help="follow the pods of this machine live, change nothing",
+    description="Find the pod interfaces of this machine, watch them with eBPF, and tell live which flows\n"
+    "there are, who uses or tries IPv4, and whose source address is changed on the way out.",
+    configure=_configure,
+    run=_run,
+    order=40,
+)

@@ -1,0 +1,82 @@
+"""How verbs read manifests and scenarios: files, standard input, options that shape a plan."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dataplane.commands.verb import UsageError, describe, say
+from dataplane.session.prepare import Prepared, Shape, prepare_manifest, prepare_scenario
+from labs import scenario as scenarios
+
+LIMIT = 1 << 20  # octets of a manifest; more is no manifest (dataplane.manifest refuses it, too)
+
+
+def add_plan_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that shape a plan: size, seed, engine, DNS64 server, place of the CLAT."""
+    parser.add_argument("--nodes", type=_count(1, 250), metavar="N", help="number of nodes (2)")
+    parser.add_argument("--pods", type=_count(1, 500), metavar="M", help="number of pods (4)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of every choice (0)")
+    parser.add_argument("--engine", metavar="E", help="translator engine (the scenario's, tayga)")
+    parser.add_argument("--dns64", choices=("bind", "unbound"), help="DNS64 server (bind)")
+    parser.add_argument("--clat", choices=("pod", "node", "none"), help="place of the CLAT (pod)")
+
+
+def _count(low: int, high: int) -> "type[int]":
+    def number(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
+        return value
+
+    number.__name__ = "number"
+    return number  # type: ignore[return-value]  # argparse only calls it
+
+
+def read_text(name: str) -> str:
+    """Return the text of a file, `-` for standard input; UsageError says what is wrong with it."""
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(LIMIT + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(LIMIT + 1)
+        if len(data) > LIMIT:
+            raise UsageError(f"{name}: larger than {LIMIT} octets, so it is no manifest")
+        return data.decode()
+    except FileNotFoundError as error:
+        known = ", ".join(scenarios.names())
+        raise UsageError(
+            f"{name}: no such file, and no scenario of that name; scenarios: {known}"
+        ) from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{name}: is a directory; name a manifest file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name}: not UTF-8 text (octet {error.start}); is this a manifest?"
+        ) from error
+
+
+def shape_of(options: argparse.Namespace) -> Shape:
+    """Return the shape that the options of `add_plan_options` ask for."""
+    return Shape(
+        nodes=options.nodes,
+        pods=options.pods,
+        seed=options.seed,
+        engine=options.engine,
+        dns64=options.dns64,
+        clat=options.clat,
+    )
+
+
+def prepare(options: argparse.Namespace) -> Prepared:
+    """Prepare the scenario or manifest `what` with the faults and the shape of the options.
+
+    What the manifest is warned about is said on stderr, when it is somebody's own.
+    """
+    shape, faults = shape_of(options), tuple(options.fault)
+    if options.what in scenarios.names():
+        return prepare_scenario(scenarios.load(options.what), shape, faults)
+    prepared = prepare_manifest(read_text(options.what), options.what, shape, faults)
+    for problem in prepared.problems:
+        say(describe(problem, options.what))
+    return prepared

@@ -1,0 +1,1 @@
+"""Conformance cases: packets in, predicted packets out."""

@@ -1,0 +1,1 @@
+"""The session: where a plan, a lab, probes and checks meet."""

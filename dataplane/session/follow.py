@@ -1,0 +1,183 @@
+"""Following a machine that is not our lab: what its pods do, live, without a manifest to judge by.
+
+It imports nothing of the lab: on a node neither scapy nor the lab's servers need to be there.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from dataplane import __version__
+from dataplane.api.live import LiveSource
+from dataplane.model.address import Address, Family
+from dataplane.model.evidence import Evidence, Header
+from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
+from dataplane.model.topology import Point, Tap
+from dataplane.session.feed import Fresh
+from dataplane.verify.journeys import journeys
+from probes.watch import Watch
+
+FLOWS = 50_000  # flows remembered as told of; beyond that the oldest may be told of again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookSet:
+    """A hook that is about to be set: on which interface or control group, how, and for whom."""
+
+    kind: Literal["hook"] = "hook"
+    where: str
+    hook: str
+    owner: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """Everything is attached: from now on nothing is missed."""
+
+    kind: Literal["attached"] = "attached"
+    time_ns: int
+    interfaces: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChanged:
+    """A packet that left its pod with one source and the node with another."""
+
+    kind: Literal["source-change"] = "source-change"
+    time_ns: int
+    owner: str
+    family: Family
+    protocol: int
+    destination: Address
+    destination_port: int
+    source: Address
+    seen_as: Address
+    uplink: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """What one interface carried of one family while it was watched."""
+
+    kind: Literal["total"] = "total"
+    where: str
+    owner: str
+    family: Family
+    flows: int
+    packets: int
+    bytes: int
+
+
+Told = HookSet | Attached | FlowSeen | ConnectSeen | SourceChanged | ProbeReport | Total
+
+
+class Follower:
+    """Tells what is new since the last look. `owners` names network namespaces by their cookie.
+
+    Attempts towards loopback leave nobody's pod and are not told; those of processes outside the
+    pods that are watched only with `everybody`.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        taps: tuple[Tap, ...],
+        owners: Mapping[int, str],
+        *,
+        everybody: bool = False,
+    ) -> None:
+        self._watch, self._owners, self._everybody = watch, owners, everybody
+        self._taps = {tap.name: tap for tap in taps}
+        self._fresh = Fresh()
+        self._flows: dict[tuple[object, ...], None] = {}
+        self._changes: set[tuple[object, ...]] = set()
+
+    def look(self, *, last: bool = False) -> Iterator[Told]:
+        """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
+        for attempt in self._fresh.of(self._watch.connects(), last=last):
+            owner = attempt.owner or self._owners.get(attempt.netns_cookie)
+            if (owner or self._everybody) and not attempt.destination.is_loopback:
+                yield replace(attempt, owner=owner)
+        yield from self._new_changes(self._watch.packets())
+        yield from self._new_flows()
+
+    def totals(self) -> Iterator[Told]:
+        """Yield what each interface carried of each family, then the probes' own books."""
+        sums: dict[tuple[str, Family], Total] = {}
+        for flow in self._watch.flows():
+            tap = self._taps[flow.tap]
+            key = (tap.name, flow.family)
+            before = sums.get(key) or Total(
+                where=tap.name, owner=tap.owner, family=flow.family, flows=0, packets=0, bytes=0
+            )
+            sums[key] = replace(
+                before,
+                flows=before.flows + 1,
+                packets=before.packets + flow.packets,
+                bytes=before.bytes + flow.bytes,
+            )
+        yield from (sums[key] for key in sorted(sums))
+        yield from self._watch.reports()
+
+    def evidence(self) -> Evidence:
+        """Return what the flow table and the books hold, for the endpoint to go on serving."""
+        header = Header(
+            version=__version__,
+            scenario="attach",
+            engine="",
+            plan=None,
+            taps=tuple(self._taps.values()),
+        )
+        return Evidence(header=header, flows=self._watch.flows(), reports=self._watch.reports())
+
+    @staticmethod
+    def publish(told: Told, source: LiveSource) -> None:
+        """Hand the endpoint what it has a place for: attempts."""
+        if isinstance(told, ConnectSeen):
+            source.publish(told)
+
+    def _new_flows(self) -> Iterator[FlowSeen]:
+        for flow in self._watch.flows():
+            key = (
+                flow.tap,
+                flow.leaving,
+                flow.protocol,
+                flow.source,
+                flow.source_port,
+                flow.destination,
+                flow.destination_port,
+            )
+            if key not in self._flows:
+                self._flows[key] = None
+                yield flow
+        while len(self._flows) > FLOWS:
+            del self._flows[next(iter(self._flows))]
+
+    def _new_changes(self, packets: tuple[PacketSeen, ...]) -> Iterator[SourceChanged]:
+        for journey in journeys(packets, self._taps.values()):
+            if journey.ambiguous:
+                continue
+            leaving = [hop for hop in journey.hops if hop.leaving]
+            pod = next((hop for hop in leaving if self._at(hop, Point.POD)), None)
+            out = next((hop for hop in leaving if self._at(hop, Point.UPLINK)), None)
+            if pod is None or out is None or pod.source == out.source:
+                continue
+            key = (pod.tap, pod.source, out.source, out.destination, out.destination_port)
+            if key in self._changes:
+                continue
+            self._changes.add(key)
+            yield SourceChanged(
+                time_ns=out.time_ns,
+                owner=self._taps[pod.tap].owner,
+                family=out.family,
+                protocol=out.protocol,
+                destination=out.destination,
+                destination_port=out.destination_port,
+                source=pod.source,
+                seen_as=out.source,
+                uplink=out.tap,
+            )
+
+    def _at(self, hop: PacketSeen, point: Point) -> bool:
+        return self._taps[hop.tap].point is point

@@ -1,0 +1,65 @@
+"""What a follower tells, as lines for a terminal. Names of processes are hostile: see `printable`."""
+
+from datetime import timedelta
+from ipaddress import IPv6Address
+
+from dataplane.model.address import Address, Family
+from dataplane.model.seen import ConnectSeen, FlowSeen, ProbeReport
+from dataplane.reports import printable
+from dataplane.session.follow import Attached, HookSet, SourceChanged, Told, Total
+
+PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
+
+
+def line(told: Told) -> str:
+    """Return one line; the first word says what it is about."""
+    match told:
+        case HookSet():
+            text = f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
+        case Attached():
+            text = f"watch   {_clock(told.time_ns)} {told.interfaces} interfaces; end with Ctrl-C"
+        case FlowSeen():
+            arrow = "->" if told.leaving else "<-"
+            near, far = (
+                _end(told.source, told.source_port),
+                _end(told.destination, told.destination_port),
+            )
+            near, far = (near, far) if told.leaving else (far, near)
+            protocol = PROTOCOLS.get(told.protocol, str(told.protocol))
+            text = f"flow    {_clock(told.first_ns)} {told.tap:<16} {told.family} {protocol} {near} {arrow} {far}"
+        case ConnectSeen():
+            mark = "IPV4   " if told.family is Family.IPV4 else "connect"
+            who = f"{told.comm}[{told.pid}] in {told.owner or 'no known pod'}"
+            took = "" if told.latency_ns is None else f" after {told.latency_ns / 1e6:.1f} ms"
+            text = (
+                f"{mark} {_clock(told.time_ns)} {who}: {told.call} "
+                f"{_end(told.destination, told.port)}: {told.result}{took}"
+            )
+        case SourceChanged():
+            text = (
+                f"SOURCE  {_clock(told.time_ns)} {told.owner}: {told.source} left {told.uplink} as "
+                f"{told.seen_as}, to {_end(told.destination, told.destination_port)}"
+            )
+        case Total():
+            text = (
+                f"total   {told.where:<16} {told.family}: {told.flows} flows, "
+                f"{told.packets} packets, {told.bytes} octets"
+            )
+        case ProbeReport():
+            trouble = [f"lost {told.lost}"] if told.lost else []
+            trouble += [f"evicted {told.evicted}"] if told.evicted else []
+            trouble += [f"BLIND: {told.blind}"] if told.blind else []
+            state = ", ".join(trouble) or "nothing lost"
+            text = f"books   {told.where:<16} {told.probe} by {told.hook}: counted {told.counted}, {state}"
+    return printable(text)
+
+
+def _end(address: Address, port: int) -> str:
+    if not port:
+        return str(address)
+    return f"[{address}]:{port}" if isinstance(address, IPv6Address) else f"{address}:{port}"
+
+
+def _clock(time_ns: int) -> str:
+    """Return the time since boot, which is what the kernel's clock gives."""
+    return f"{timedelta(microseconds=time_ns // 1000)}"

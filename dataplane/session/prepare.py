@@ -1,0 +1,136 @@
+"""From a scenario or a manifest to everything that a run needs to know beforehand. No effects."""
+
+from dataclasses import dataclass
+from random import Random
+
+from dataplane import manifest
+from dataplane.checks import checks
+from dataplane.model.answer import Expectation, State
+from dataplane.model.cluster import Cluster
+from dataplane.model.errors import UnsupportedError
+from dataplane.model.plan import ClatPlacement, Plan
+from dataplane.model.problem import InvalidInputError, Problem, Severity
+from dataplane.model.topology import Topology
+from dataplane.planning.plan import plan as make_plan
+from dataplane.planning.topology import topology as make_topology
+from labs.fault import faults as known_faults
+from labs.scenario import Scenario, Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Options that shape a plan; None leaves the choice to the scenario or the default."""
+
+    nodes: int | None = None
+    pods: int | None = None
+    seed: int = 0
+    engine: str | None = None
+    dns64: str | None = None
+    clat: str | None = None
+
+    def over(self, scenario: Scenario) -> "Shape":
+        """Return this shape with the scenario's choices where it leaves them open."""
+        return Shape(
+            nodes=scenario.nodes if self.nodes is None else self.nodes,
+            pods=scenario.pods if self.pods is None else self.pods,
+            seed=self.seed,
+            engine=self.engine or scenario.engine,
+            dns64=self.dns64 or scenario.dns64,
+            clat=self.clat or scenario.clat,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What is to be run: the plan, the topology with its faults in it, and what is expected."""
+
+    name: str
+    title: str
+    plan: Plan
+    topology: Topology
+    expected: dict[str, Expectation] | None
+    problems: tuple[Problem, ...] = ()
+
+
+def read_cluster(text: str, name: str) -> tuple[Cluster, tuple[Problem, ...]]:
+    """Parse a manifest; InvalidInputError with all problems when one of them is an error."""
+    parsed = manifest.parse(text, name=name)
+    if parsed.cluster is None or any(p.severity is Severity.ERROR for p in parsed.problems):
+        raise InvalidInputError(name, parsed.problems)
+    return parsed.cluster, parsed.problems
+
+
+def plan_of(cluster: Cluster, shape: Shape) -> Plan:
+    """Plan a cluster in the wanted shape."""
+    clat = None if shape.clat == "none" else ClatPlacement(shape.clat or "pod")
+    return make_plan(
+        cluster,
+        nodes=2 if shape.nodes is None else shape.nodes,
+        pods=4 if shape.pods is None else shape.pods,
+        seed=shape.seed,
+        engine=shape.engine or "tayga",
+        dns64=shape.dns64 or "bind",
+        clat=clat,
+    )
+
+
+def prepare_scenario(scenario: Scenario, shape: Shape, faults: tuple[str, ...] = ()) -> Prepared:
+    """Prepare a scenario; faults named on top make its expectations void."""
+    cluster, problems = read_cluster(scenario.manifest_text, scenario.manifest)
+    plan = plan_of(cluster, shape.over(scenario))
+    topology, victims = _break(plan, (*scenario.faults, *faults))
+    return Prepared(
+        name=scenario.name,
+        title=scenario.title,
+        plan=plan,
+        topology=topology,
+        expected=None if faults else _expected(plan, scenario.expect, victims),
+        problems=problems,
+    )
+
+
+def prepare_manifest(text: str, name: str, shape: Shape, faults: tuple[str, ...] = ()) -> Prepared:
+    """Prepare somebody's own manifest: nothing is expected of it."""
+    cluster, problems = read_cluster(text, name)
+    plan = plan_of(cluster, shape)
+    topology, _ = _break(plan, faults)
+    return Prepared(
+        name=cluster.name,
+        title=name,
+        plan=plan,
+        topology=topology,
+        expected=None,
+        problems=problems,
+    )
+
+
+def _break(plan: Plan, names: tuple[str, ...]) -> tuple[Topology, tuple[str, ...]]:
+    """Put faults into the plan's topology; each fault's choices hang on the seed and its name alone."""
+    known = known_faults()
+    topology, subjects = make_topology(plan), set[str]()
+    for name in names:
+        if name not in known:
+            raise UnsupportedError(
+                f"fault {name}", needs=f"one of {', '.join(known)}", found="no such fault"
+            )
+        if reason := known[name].applies(plan):
+            raise UnsupportedError(f"fault {name}", needs="another manifest", found=reason)
+        faulted = known[name].apply(topology, plan, Random(f"{plan.seed}/{name}"))  # noqa: S311 - repeatable
+        topology = faulted.topology
+        subjects |= set(faulted.subjects)
+    return topology, tuple(sorted(subjects))
+
+
+def _expected(
+    plan: Plan, wanted: dict[str, Wanted], victims: tuple[str, ...]
+) -> dict[str, Expectation]:
+    """Return what is expected of every check that applies: what is written, else that it holds."""
+    expected = {
+        check.name: Expectation(state=State.HOLDS)
+        for check in checks()
+        if check.applies(plan) is None
+    }
+    for name, want in wanted.items():
+        subjects = want.subjects if isinstance(want.subjects, tuple | None) else victims
+        expected[name] = Expectation(state=want.state, subjects=subjects)
+    return expected

@@ -1,0 +1,201 @@
+"""`attach` on a machine that is not our lab: sees the truth, changes nothing, leaves nothing."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from tests.netns.attach.conftest import OUTSIDE, Node, inside
+
+pytestmark = pytest.mark.needs("root", "netns", "bpf", "tcx", "cgroup2", "nft", "ping")
+
+MASQUERADE = f"""
+table ip6 foreign {{
+  chain postrouting {{ type nat hook postrouting priority 100; oifname eth9 ip6 daddr {OUTSIDE} masquerade; }}
+}}
+"""
+
+
+class Lines:
+    """The JSON lines of a running `attach`, read as they come."""
+
+    def __init__(self, child: subprocess.Popen) -> None:
+        self.child, self.seen = child, []
+        self._changed = threading.Condition()
+        self._over = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.child.stdout:
+            with self._changed:
+                self.seen.append(json.loads(line))
+                self._changed.notify_all()
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def until(self, wanted, seconds: float = 20.0) -> dict:
+        """Wait for a line; the first one that `wanted` is true of."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: next(filter(wanted, self.seen), None) or self._over, seconds
+            )
+        assert isinstance(found, dict), f"not seen; but: {self.seen}"
+        return found
+
+    def rest(self) -> list[dict]:
+        self._reader.join(20)
+        return self.seen
+
+
+@contextmanager
+def attached(node: Node, *options: str):
+    command = [sys.executable, "-m", "dataplane", "attach", "--interval", "0.2s", "-o", "json"]
+    with subprocess.Popen(
+        ["nsenter", f"--net=/run/netns/{node.name}", *command, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        lines = Lines(child)
+        try:
+            # the first attempt or flow can only be seen when everything is attached
+            lines.until(lambda line: line.get("kind") == "attached")
+            yield lines
+        finally:
+            if child.poll() is None:
+                child.send_signal(signal.SIGINT)
+            child.wait(20)
+            lines.rest()
+
+
+def digest(node: Node) -> str:
+    words = [
+        inside(node.name, *argv).stdout
+        for argv in (
+            ["tc", "qdisc", "show"],
+            ["tc", "filter", "show", "dev", node.pod_interface, "ingress"],
+            ["tc", "filter", "show", "dev", node.uplink, "egress"],
+            ["nft", "list", "ruleset"],
+            ["bpftool", "net", "show"],
+            ["sysctl", "net.ipv6.conf"],
+            ["ip", "-6", "address"],
+        )
+    ]
+    return "\n".join(words)
+
+
+def connect(node: Node, address: str, port: int = 80) -> None:
+    family = "AF_INET6" if ":" in address else "AF_INET"
+    program = (
+        f"import socket; s = socket.socket(socket.{family}); s.settimeout(0.5)\n"
+        f"s.connect_ex(({address!r}, {port}))"
+    )
+    inside(node.pod, sys.executable, "-c", program)
+
+
+def test_flows_attempts_and_the_interfaces_that_they_are_on(node):
+    with attached(node) as lines:
+        connect(node, OUTSIDE)
+        connect(node, "198.51.100.7")
+        flow = lines.until(
+            lambda line: (
+                line["kind"] == "flow" and line["destination"] == OUTSIDE and line["leaving"]
+            )
+        )
+        attempt = lines.until(
+            lambda line: line["kind"] == "connect" and line["destination"] == "198.51.100.7"
+        )
+
+    hooks = {line["where"]: line["owner"] for line in lines.seen if line["kind"] == "hook"}
+    assert hooks[node.pod_interface] == node.pod
+    assert hooks[node.uplink] == "node"
+    assert flow["tap"] in (node.pod_interface, node.uplink)
+    assert attempt["owner"] == node.pod
+    assert (attempt["family"], attempt["result"]) == ("IPv4", "unsent")
+
+
+def test_a_masqueraded_source_is_told_with_what_became_of_it(node):
+    inside(node.name, "nft", "-f", "-", input=MASQUERADE)
+    with attached(node) as lines:
+        connect(node, OUTSIDE)
+        change = lines.until(lambda line: line["kind"] == "source-change")
+
+    assert change["owner"] == node.pod
+    assert (change["source"], change["seen_as"]) == ("2001:db8:d::2", "2001:db8:e::1")
+    assert change["uplink"] == node.uplink
+
+
+def test_a_source_that_is_kept_is_not_told_of(node):
+    with attached(node) as lines:
+        connect(node, OUTSIDE)
+        lines.until(lambda line: line["kind"] == "flow" and line["tap"] == node.uplink)
+
+    assert [line for line in lines.rest() if line["kind"] == "source-change"] == []
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_whatever_ends_it(node, end):
+    before = digest(node)
+    with attached(node) as lines:
+        assert digest(node) != ""  # the digest itself works while it is attached
+        lines.child.send_signal(end)
+        lines.child.wait(20)
+
+    assert digest(node) == before
+
+
+def test_the_duration_ends_it_and_the_totals_come_last(node):
+    with attached(node, "--duration", "2s") as lines:
+        inside(node.pod, "ping", "-c", "3", "-i", "0.2", OUTSIDE)
+        lines.child.wait(20)
+
+    assert lines.child.returncode == 0
+    kinds = [line["kind"] for line in lines.rest()]
+    assert kinds[-1] == "report"
+    total = next(t for t in lines.seen if t["kind"] == "total" and t["where"] == node.pod_interface)
+    assert total["family"] == "IPv6"
+    assert total["packets"] >= 6
+
+
+def test_one_interface_by_name_needs_no_pods(node):
+    with attached(node, "--interface", node.uplink) as lines:
+        inside(node.name, "ping", "-c", "1", OUTSIDE)
+        lines.until(lambda line: line["kind"] == "flow" and line["destination"] == OUTSIDE)
+
+    assert next(line["where"] for line in lines.seen if line["kind"] == "hook") == node.uplink
+
+
+def test_clsact_leaves_filters_after_sigkill_and_the_sweep_removes_them(node):
+    before = digest(node)
+    with attached(node, "--hook", "clsact") as lines:
+        lines.child.kill()
+        lines.child.wait(20)
+    assert "sixscope" in digest(node)
+
+    done = inside(node.name, sys.executable, "-m", "dataplane", "doctor", "--sweep", "-o", "json")
+
+    assert set(json.loads(done.stdout)["filters_removed"]) == {node.pod_interface, node.uplink}
+    assert digest(node) == before
+
+
+def test_no_pods_at_all_says_what_to_do(unique):
+    subprocess.run(["ip", "netns", "add", unique], check=True)
+    try:
+        done = inside(unique, sys.executable, "-m", "dataplane", "attach")
+    finally:
+        subprocess.run(["ip", "netns", "del", unique], check=True)
+
+    assert done.returncode == 2
+    assert "--interface" in done.stderr
+
+
+def test_an_interface_that_is_not_there_names_the_others(node):
+    done = inside(node.name, sys.executable, "-m", "dataplane", "attach", "--interface", "eth7")
+
+    assert done.returncode == 2
+    assert node.uplink in done.stderr
