@@ -58,8 +58,8 @@ def cost() -> Iterator[Row]:
     """Measure the packet program next to an empty one, and on two CPUs next to one."""
     with ExitStack() as stack:
         empty = stack.enter_context(_empty())
-        counting = stack.enter_context(Flows.open([_tap()]))
-        stamping = stack.enter_context(Flows.open([_tap()], stamping=True))
+        counting = stack.enter_context(Flows.open([tap()]))
+        stamping = stack.enter_context(Flows.open([tap()], stamping=True))
         for name, frame in frames().items():
             goal = EXTENSIONS if "behind" in name else FLOWS
             yield _cost(f"flows, {name}", counting, empty, frame, goal)
@@ -119,7 +119,7 @@ def _on_cpus(cpus: list[int], measure: Callable[[], float]) -> list[float]:
 
 def reading(count: int, goal: float) -> Row:
     """Time the copy of a full table, several times."""
-    with Flows.open([_tap()], entries=count * 2) as flows:
+    with Flows.open([tap()], entries=count * 2) as flows:
         fill(flows, count)
         seconds = []
         for _ in range(12):
@@ -164,7 +164,7 @@ def _empty() -> Iterator[int]:
             yield module.program("empty")
 
 
-def _tap() -> Tap:
+def tap() -> Tap:
     """Return the loopback device, which BPF_PROG_TEST_RUN calls the packet's; nothing is attached."""
     return Tap(
         name="bench",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from dataplane.bench import lab, programs, verdict
+from dataplane.bench import endpoint, lab, programs, verdict
 from dataplane.bench.ratio import Row
 from dataplane.commands.progress import Progress
 from dataplane.commands.verb import (
@@ -22,6 +22,7 @@ from dataplane.commands.verb import (
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
     "programs": programs.rows,
     "lab": lab.rows,
+    "endpoint": endpoint.rows,
     "verdict": verdict.rows,
 }
 
