@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from dataplane.kernel import bpf, hooks
 from dataplane.kernel.bpf import ProgramType
+from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import CgroupHook
 from dataplane.model.address import Family
 from dataplane.model.seen import ConnectResult, ConnectSeen, ProbeReport
@@ -111,7 +111,7 @@ class Attempt:
         return bool(now - self.asked["time_ns"] > SETTLED_NS)
 
 
-class Connects:
+class Connects(Closing):
     """The programs, linked to control groups, and the attempts that they have reported."""
 
     def __init__(self, module: bpf.Module, owners: Mapping[str, Path], *, most: int = MOST) -> None:
@@ -193,17 +193,6 @@ class Connects:
         """Take the links away, and unload."""
         self._links.close()
         self.module.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _digest(self) -> None:
         """Turn events into attempts. After its end, a socket's attempt gets no further events."""

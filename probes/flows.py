@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from dataplane.kernel import bpf, bpfcall, hooks
+from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Attachment, Direction, Place, Wish
 from dataplane.kernel.maps import Rows
 from dataplane.model.address import Address, Family
@@ -67,7 +67,7 @@ class Snapshot:
         return Counter(key[2] for key in self._rows.keys())  # noqa: SIM118 - no mapping: only its keys
 
 
-class Flows:
+class Flows(Closing):
     """The packet program and its table. Taps are told apart by interface index alone."""
 
     def __init__(self, module: bpf.Module, taps: tuple[Tap, ...], mask: int) -> None:
@@ -200,17 +200,6 @@ class Flows:
         for tap in self.taps:
             self.detach(tap)
         self.module.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def address(octets: bytes, family: int) -> Address:

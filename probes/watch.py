@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, SOL_SOCKET
-from types import TracebackType
 from typing import Self, TypeVar
 
 from dataplane.kernel import netns
+from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
 from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
@@ -27,7 +27,7 @@ Where = Callable[[str], str | Path | int | None]
 T = TypeVar("T")
 
 
-class Watch:
+class Watch(Closing):
     """Probes on taps and control groups. Everything is taken away again by `close`, or by dying.
 
     `consume` may be called from any thread; `descriptors` become readable when it has work to do.
@@ -135,17 +135,6 @@ class Watch:
         """Take every probe away; a second time nothing happens."""
         self._stack.close()
         self._flows = self._stamps = self._connects = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _attach(self, flows: Flows, hook: Wish) -> None:
         def attach_each(taps: list[Tap]) -> None:

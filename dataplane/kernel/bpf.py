@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from dataplane.kernel.closing import Closing
 from dataplane.kernel.maps import Layout, Table, layout_of
 from dataplane.model.errors import UnsupportedError
 
@@ -77,7 +77,7 @@ class Ring:
         self._consume()
 
 
-class Module:
+class Module(Closing):
     """A C file, compiled and loaded. Closing it closes its programs and maps; links hold their own."""
 
     def __init__(self, source: Path, bcc: Any, programs: Mapping[str, int]) -> None:  # noqa: ANN401 - bcc has no types
@@ -143,17 +143,6 @@ class Module:
             bcc.cleanup()
             self._tables.clear()
             self._rings.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def load(source: Path, entries: Iterable[Entry], sizes: Mapping[str, int] | None = None) -> Module:

@@ -12,8 +12,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from types import TracebackType
-from typing import Self
+
+from dataplane.kernel.closing import Closing
 
 NAME = "sixscope"
 PREFERENCE = 1  # the first to run; a newer handle of one preference runs before an older one
@@ -55,7 +55,7 @@ class Filter:
         return self.name == NAME
 
 
-class TrafficControl:
+class TrafficControl(Closing):
     """A channel to the traffic control of the namespace in which it is opened, wherever used later."""
 
     def __init__(self) -> None:
@@ -66,17 +66,6 @@ class TrafficControl:
     def close(self) -> None:
         """Close the channel; what was made with it stays."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def add_qdisc(self, index: int) -> bool:
         """Make the clsact qdisc of an interface; False when there is one already."""

@@ -11,16 +11,15 @@ an interface must run inside its namespace (`dataplane.kernel.netns.call`), and 
 import errno
 import os
 import socket
-from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from dataplane.kernel import bpfcall
+from dataplane.kernel.closing import Closing
 from dataplane.kernel.clsact import Parent, TrafficControl
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 
@@ -67,26 +66,11 @@ class CgroupHook(IntEnum):
     INET_SOCK_RELEASE = 34
 
 
-class Attachment(ABC):
+class Attachment(Closing):
     """A program on a hook. Closing it takes the program away; a second time nothing happens."""
 
     def __init__(self, kind: Kind, where: str) -> None:
         self.kind, self.where = kind, where
-
-    @abstractmethod
-    def close(self) -> None:
-        """Take the program off the hook."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class LinkAttachment(Attachment):
