@@ -123,7 +123,7 @@ class Connects(Closing):
         self._events = threading.RLock()  # one thread consumes, another one may read
         self._raw: list[bytes] = []
         self._attempts: deque[Attempt] = deque(maxlen=most)
-        self._asked = 0
+        self._asked = self._handed = 0
         self._latest: dict[int, Attempt] = {}
         self._links = ExitStack()
         self._blind: str | None = None if owners else "no control group was given to watch"
@@ -172,6 +172,24 @@ class Connects(Closing):
         now = time.monotonic_ns()
         return tuple(self._seen(attempt, now) for attempt in list(self._attempts))
 
+    def take(self, *, last: bool = False) -> tuple[ConnectSeen, ...]:
+        """Return the attempts that have ended, and forget them; with `last` the pending ones, too.
+
+        For those who follow a machine for a long time. `read` does not return them any more.
+        """
+        with self._events:
+            self._digest()
+            now = time.monotonic_ns()
+            ended: list[Attempt] = []
+            waiting: list[Attempt] = []
+            for attempt in self._attempts:
+                pending = attempt.result(now)[0] is ConnectResult.PENDING
+                (waiting if pending and not last else ended).append(attempt)
+            self._attempts.clear()
+            self._attempts.extend(waiting)
+            self._handed += len(ended)
+        return tuple(self._seen(attempt, now) for attempt in ended)
+
     def reports(self) -> tuple[ProbeReport, ...]:
         """Return the one report of this probe; `evicted` are attempts that nobody read in time."""
         self._digest()
@@ -183,7 +201,7 @@ class Connects(Closing):
                 hook="cgroup-link",
                 counted=books["calls"],
                 recorded=books["recorded"],
-                evicted=self._asked - len(self._attempts),
+                evicted=self._asked - self._handed - len(self._attempts),
                 lost=books["lost"],
                 blind=self._blind,
             ),

@@ -29,7 +29,7 @@ class Stamps:
         self._flows = flows
         self._layout = flows.module.layout("packets_layout")
         self._events: deque[bytes] = deque(maxlen=most)
-        self._taken = 0
+        self._taken = self._handed = 0
         self._taps = {tap.index: tap for tap in flows.taps}
         self.ring = flows.module.ring("packets", self._take)
 
@@ -41,13 +41,19 @@ class Stamps:
         """Return the packets that have come so far, in the order in which they were stamped."""
         return tuple(self._packet(event) for event in list(self._events))
 
+    def take(self) -> tuple[PacketSeen, ...]:
+        """Return the packets that have come since the last call, and forget them."""
+        events = [self._events.popleft() for _ in range(len(self._events))]
+        self._handed += len(events)
+        return tuple(self._packet(event) for event in events)
+
     def reports(self) -> tuple[ProbeReport, ...]:
         """Return the books of every tap.
 
         `lost` are events that did not fit the ring buffer. Events that were dropped here because
         nobody took them are `evicted`; they are not kept by tap and stand with every one.
         """
-        evicted = self._taken - len(self._events)
+        evicted = self._taken - self._handed - len(self._events)
         reports = []
         for tap in self._flows.taps:
             books = self._flows.books(tap)

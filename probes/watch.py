@@ -119,6 +119,21 @@ class Watch(Closing):
         self.consume()
         return self._connects.read()
 
+    def take_packets(self) -> tuple[PacketSeen, ...]:
+        """Return the stamped packets since the last call, and forget them."""
+        if self._stamps is None:
+            return ()
+        with self._consuming:
+            self._stamps.ring.consume()
+            return self._stamps.take()
+
+    def take_connects(self, *, last: bool = False) -> tuple[ConnectSeen, ...]:
+        """Return the attempts that have ended, and forget them; with `last` the pending ones, too."""
+        if self._connects is None:
+            return ()
+        self.consume()
+        return self._connects.take(last=last)
+
     def reports(self) -> tuple[ProbeReport, ...]:
         """Return the books of every probe at every place, after a look at who else is there."""
         reports: tuple[ProbeReport, ...] = ()

@@ -13,11 +13,11 @@ from dataplane.model.address import Address, Family
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
-from dataplane.session.feed import Fresh
 from dataplane.verify.journeys import journeys
 from probes.watch import Watch
 
-FLOWS = 50_000  # flows remembered as told of; beyond that the oldest may be told of again
+UNDER_WAY_NS = 3_000_000_000  # longer than any packet takes through one machine
+REMEMBERED = 50_000  # flows and changes that were told of; beyond that the oldest may be told again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,23 @@ class Total:
 Told = HookSet | Attached | FlowSeen | ConnectSeen | SourceChanged | ProbeReport | Total
 
 
+class Remembered:
+    """What was told already, the oldest forgotten when there is too much of it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._keys: dict[tuple[object, ...], None] = {}
+
+    def is_new(self, key: tuple[object, ...]) -> bool:
+        """Tell whether this was not there yet; now it is."""
+        if key in self._keys:
+            return False
+        self._keys[key] = None
+        if len(self._keys) > self._most:
+            del self._keys[next(iter(self._keys))]
+        return True
+
+
 class Follower:
     """Tells what is new since the last look. `owners` names network namespaces by their cookie.
 
@@ -89,17 +106,16 @@ class Follower:
     ) -> None:
         self._watch, self._owners, self._everybody = watch, owners, everybody
         self._taps = {tap.name: tap for tap in taps}
-        self._fresh = Fresh()
-        self._flows: dict[tuple[object, ...], None] = {}
-        self._changes: set[tuple[object, ...]] = set()
+        self._recent: tuple[PacketSeen, ...] = ()
+        self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
-        for attempt in self._fresh.of(self._watch.connects(), last=last):
+        for attempt in self._watch.take_connects(last=last):
             owner = attempt.owner or self._owners.get(attempt.netns_cookie)
             if (owner or self._everybody) and not attempt.destination.is_loopback:
                 yield replace(attempt, owner=owner)
-        yield from self._new_changes(self._watch.packets())
+        yield from self._new_changes()
         yield from self._new_flows()
 
     def totals(self) -> Iterator[Told]:
@@ -148,13 +164,14 @@ class Follower:
                 flow.destination,
                 flow.destination_port,
             )
-            if key not in self._flows:
-                self._flows[key] = None
+            if self._flows.is_new(key):
                 yield flow
-        while len(self._flows) > FLOWS:
-            del self._flows[next(iter(self._flows))]
 
-    def _new_changes(self, packets: tuple[PacketSeen, ...]) -> Iterator[SourceChanged]:
+    def _new_changes(self) -> Iterator[SourceChanged]:
+        """Yield sources that changed; the last packets are kept, as their way may not be over."""
+        packets = (*self._recent, *self._watch.take_packets())
+        newest = max((packet.time_ns for packet in packets), default=0)
+        self._recent = tuple(p for p in packets if newest - p.time_ns <= UNDER_WAY_NS)
         for journey in journeys(packets, self._taps.values()):
             if journey.ambiguous:
                 continue
@@ -164,9 +181,8 @@ class Follower:
             if pod is None or out is None or pod.source == out.source:
                 continue
             key = (pod.tap, pod.source, out.source, out.destination, out.destination_port)
-            if key in self._changes:
+            if not self._changes.is_new(key):
                 continue
-            self._changes.add(key)
             yield SourceChanged(
                 time_ns=out.time_ns,
                 owner=self._taps[pod.tap].owner,

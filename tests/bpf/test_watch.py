@@ -260,3 +260,15 @@ def test_there_is_room_for_many_descriptors(pair):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert pair.tap("a").index == INDEX_A
+
+
+def test_what_is_taken_is_gone_and_is_not_called_evicted(pair):
+    datagrams = [(6, 6400 + number) for number in range(5)]
+    with watching(pair.tap("a")) as watch:
+        talk(pair, datagrams, [])
+        taken = []
+        eventually(lambda: len(taken.extend(watch.take_packets()) or taken), 15)
+
+        assert sorted({packet.destination_port for packet in taken}) == [p for _, p in datagrams]
+        assert watch.packets() == ()
+        assert [report.evicted for report in watch.reports()] == [0, 0]

@@ -1,0 +1,141 @@
+"""What a follower tells, from what the probes hand it; no kernel is needed for that."""
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from dataplane.model.address import Family
+from dataplane.model.seen import ConnectResult, ConnectSeen, FlowSeen, PacketKind, PacketSeen
+from dataplane.model.topology import Point, Tap
+from dataplane.session.follow import Follower, Remembered, SourceChanged
+from dataplane.session.follow_text import line
+
+POD = Tap(
+    name="cali1", namespace="", interface="cali1", index=7, point=Point.POD, owner="pod x",
+    leaving_is_ingress=True,
+)  # fmt: skip
+UPLINK = Tap(
+    name="eth0", namespace="", interface="eth0", index=2, point=Point.UPLINK, owner="node",
+    leaving_is_ingress=False,
+)  # fmt: skip
+PACKET = PacketSeen(
+    tap="cali1", leaving=True, time_ns=1, packet=PacketKind.TCP_SYN, stamp=99, family=Family.IPV6,
+    protocol=6, source=ip_address("2001:db8::2"), destination=ip_address("2001:db8:f::1"),
+    source_port=1000, destination_port=443,
+)  # fmt: skip
+ATTEMPT = ConnectSeen(
+    time_ns=1, pid=4, comm="curl\x1b[31m", owner=None, netns_cookie=77, socket_cookie=5,
+    call="connect", protocol=6, family=Family.IPV4, destination=ip_address("198.51.100.7"), port=80,
+    result=ConnectResult.UNSENT,
+)  # fmt: skip
+FLOW = FlowSeen(
+    tap="cali1", leaving=True, family=Family.IPV6, protocol=6, source=ip_address("2001:db8::2"),
+    destination=ip_address("2001:db8:f::1"), source_port=1, destination_port=2, packets=3, bytes=4,
+    first_ns=5, last_ns=6,
+)  # fmt: skip
+
+
+class FakeWatch:
+    """Hands out what a test puts in, as the probes would: each packet and attempt once."""
+
+    def __init__(self) -> None:
+        self.packets, self.attempts, self.table = [], [], []
+
+    def take_packets(self):
+        taken, self.packets = tuple(self.packets), []
+        return taken
+
+    def take_connects(self, *, last=False):
+        pending = () if last else [a for a in self.attempts if a.result is ConnectResult.PENDING]
+        taken = tuple(a for a in self.attempts if a not in pending)
+        self.attempts = list(pending)
+        return taken
+
+    def flows(self):
+        return tuple(self.table)
+
+
+@pytest.fixture
+def watch():
+    return FakeWatch()
+
+
+def follower(watch, **options):
+    return Follower(watch, (POD, UPLINK), {77: "pod x"}, **options)
+
+
+def changes(told):
+    return [value for value in told if isinstance(value, SourceChanged)]
+
+
+def test_a_changed_source_is_told_once(watch):
+    changed = replace(PACKET, tap="eth0", time_ns=2, source=ip_address("2001:db8:e::1"))
+    following = follower(watch)
+    watch.packets = [PACKET, changed]
+    first = changes(following.look())
+    watch.packets = [replace(PACKET, time_ns=3), replace(changed, time_ns=4)]
+    second = changes(following.look())
+
+    assert [(c.owner, str(c.source), str(c.seen_as)) for c in first] == [
+        ("pod x", "2001:db8::2", "2001:db8:e::1")
+    ]
+    assert second == []
+
+
+def test_a_way_that_two_looks_share_is_pieced_together(watch):
+    following = follower(watch)
+    watch.packets = [PACKET]
+    assert changes(following.look()) == []
+
+    watch.packets = [replace(PACKET, tap="eth0", time_ns=2, source=ip_address("2001:db8:e::1"))]
+
+    assert len(changes(following.look())) == 1
+
+
+def test_a_kept_source_is_not_told(watch):
+    watch.packets = [PACKET, replace(PACKET, tap="eth0", time_ns=2)]
+
+    assert changes(follower(watch).look()) == []
+
+
+def test_attempts_are_told_of_pods_by_their_namespace(watch):
+    strange = replace(ATTEMPT, netns_cookie=1)
+    loopback = replace(ATTEMPT, destination=ip_address("127.0.0.1"))
+    watch.attempts = [ATTEMPT, strange, loopback]
+    told = list(follower(watch).look())
+
+    assert [attempt.owner for attempt in told] == ["pod x"]
+
+    watch.attempts = [ATTEMPT, strange, loopback]
+    assert len(list(follower(watch, everybody=True).look())) == 2
+
+
+def test_a_pending_attempt_is_told_at_the_end(watch):
+    following = follower(watch)
+    watch.attempts = [replace(ATTEMPT, result=ConnectResult.PENDING)]
+
+    assert list(following.look()) == []
+    assert len(list(following.look(last=True))) == 1
+
+
+def test_a_flow_is_told_when_it_is_new(watch):
+    following = follower(watch)
+    watch.table = [FLOW]
+
+    assert list(following.look()) == [FLOW]
+    assert list(following.look()) == []
+
+
+def test_lines_are_harmless_and_say_the_family():
+    said = line(replace(ATTEMPT, owner="pod x"))
+
+    assert said.startswith("IPV4 ")
+    assert "\x1b" not in said
+    assert "198.51.100.7:80: unsent" in said
+
+
+def test_what_is_remembered_is_bounded():
+    remembered = Remembered(2)
+
+    assert [remembered.is_new((n,)) for n in (1, 2, 1, 3, 1)] == [True, True, False, True, True]
