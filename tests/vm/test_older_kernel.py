@@ -70,3 +70,23 @@ def test_the_same_things_are_found(kernel):
     states = {one["check"]: one["state"] for one in hiding["answers"]}
     assert states.pop("masquerade") == "broken"
     assert set(states.values()) == {"holds"}
+
+
+@pytest.mark.needs("netns", "bpf", "cgroup2")
+def test_attach_says_what_is_missing_and_what_clsact_would_leave(kernel):
+    sixscope = Path(sys.executable).with_name("sixscope")
+    script = (
+        "ip link set lo up; "
+        f"{sixscope} attach --interface lo --duration 1s; echo $?; "
+        f"{sixscope} attach --interface lo --duration 1s --hook clsact -o json >/dev/null; echo $?; "
+        "tc qdisc show dev lo"
+    )
+    done = guest.run(kernel, "sh", "-c", script, where=ROOT)
+
+    refused, allowed, *left = [
+        line for line in done.stdout.splitlines() if not line.startswith("hook")
+    ]
+    assert (refused, allowed) == ("2", "0"), done.stderr
+    assert "Linux 6.6" in done.stderr
+    assert "`--hook clsact` would do, but a SIGKILL would leave" in done.stderr
+    assert "clsact" not in "".join(left)
