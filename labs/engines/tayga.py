@@ -17,7 +17,7 @@ from dataplane.model.topology import TranslatorSpec
 from labs.engines import relay
 from labs.site import Site
 
-READY = 5.0  # seconds
+READY = 30.0  # seconds: a busy machine may be slow to start a program; a healthy one needs 0.1
 PACKAGE = "tayga"
 INNER, INNER_INDEX = "tayga", 2  # TAYGA's device in an annex, where nothing else is
 LARGEST_MTU = 65535  # packets meet their MTU at the outer device
