@@ -25,8 +25,12 @@ class TopologyDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersDocument:
-    """The answers so far, and the checks that this plan gives no room for."""
+    """The answers so far, and the checks that this plan gives no room for.
 
+    `scenario` is what was run, null until it has come to an end.
+    """
+
+    scenario: str | None
     answers: tuple[Answer, ...]
     not_applicable: tuple[NotApplicable, ...]
 

@@ -115,7 +115,8 @@ async def _topology(source: Source, _query: Query) -> TopologyDocument:
 async def _answers(source: Source, _query: Query) -> AnswersDocument:
     result = source.run()
     left_out = result.not_applicable if result else ()
-    return AnswersDocument(answers=source.answers(), not_applicable=left_out)
+    scenario = result.scenario if result else None
+    return AnswersDocument(scenario=scenario, answers=source.answers(), not_applicable=left_out)
 
 
 async def _findings(source: Source, query: Query) -> FindingsDocument:

@@ -38,6 +38,10 @@ async def test_what_the_page_asks_for_exists():
         for name in re.findall(r'list\("(\w+)"', script):
             assert (await get(f"{url}/api/v1/{name}?limit=100"))[0] == 200
             assert f'id="more-{name}"' in html
+            assert f'id="count-{name}"' in html
+        metrics = (await get(url + "/metrics"))[1].decode()
+        for name in re.findall(r"sixscope_\w+", script):
+            assert f"\n{name}{{" in metrics
         for name in re.findall(r'at\("([\w-]+)"\)', script):
             assert f'id="{name}"' in html
 
