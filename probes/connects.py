@@ -290,7 +290,8 @@ def _ids(owners: Mapping[str, Path]) -> Iterator[tuple[int, str]]:
 
 def _roots(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the paths that lie below none of the others."""
-    given = {path.resolve() for path in paths}
+    # Not resolved: a mount that is detached has no other name than /proc/PID/fd/N.
+    given = {path.absolute() for path in paths}
     for path in sorted(given):
         if not given.intersection(path.parents):
             yield path

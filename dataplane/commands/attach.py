@@ -64,17 +64,31 @@ def _seconds(text: str) -> float:
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--interface", action="append", default=[], metavar="IF", help="watch this one; repeatable"
+        "--interface",
+        action="append",
+        default=[],
+        metavar="IF",
+        help="watch this one (those of the pods); repeatable",
     )
     parser.add_argument(
-        "--uplink", action="append", default=[], metavar="IF", help="(those of the default routes)"
+        "--uplink",
+        action="append",
+        default=[],
+        metavar="IF",
+        help="where packets leave the node (those of the default routes)",
     )
-    parser.add_argument("--duration", type=_seconds, default=600.0, metavar="T", help="(10m)")
-    parser.add_argument("--interval", type=_seconds, default=1.0, metavar="T", help="(1s)")
+    parser.add_argument(
+        "--duration", type=_seconds, default=600.0, metavar="T", help="how long (10m)"
+    )
+    parser.add_argument(
+        "--interval", type=_seconds, default=1.0, metavar="T", help="between two looks (1s)"
+    )
     parser.add_argument(
         "--every-process", action="store_true", help="attempts of processes outside the pods, too"
     )
-    parser.add_argument("--hook", choices=("auto", "tcx", "clsact"), default="auto", help="(tcx)")
+    parser.add_argument(
+        "--hook", choices=("auto", "tcx", "clsact"), default="auto", help="how to watch (tcx)"
+    )
     add_serve_options(parser)
     add_output(parser)
     add_schema(parser)
@@ -145,9 +159,7 @@ async def _following(
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
     try:
-        watch = await asyncio.to_thread(
-            Watch.open, targets.taps, lambda _: None, targets.cgroups, hook=hook
-        )
+        watch = await _opened(targets, hook)
     except UnsupportedError as lacking:
         if hook != "tcx":
             raise
@@ -178,6 +190,23 @@ async def _following(
             if source is not None:
                 await source.settle(await asyncio.to_thread(follower.evidence))
         _tell(follower.totals(), options.output)
+
+
+async def _opened(targets: Targets, hook: Wish) -> Watch:
+    """Attach on a worker thread; cancelled meanwhile, take away what it attaches all the same.
+
+    A thread cannot be cancelled, and clsact filters do not go with the process.
+    """
+    opening = asyncio.get_running_loop().run_in_executor(
+        None, lambda: Watch.open(targets.taps, lambda _: None, targets.cgroups, hook=hook)
+    )
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            opening.result().close()
+        raise
 
 
 def _tell(told: Iterable[Told], output: str) -> None:

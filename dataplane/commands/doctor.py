@@ -55,12 +55,16 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The JSON object of `sixscope doctor`: `alive` runs, `left_behind` ones, those just `swept`."""
+    """The JSON object of `sixscope doctor`: `alive` runs, `left_behind` ones, those just `swept`.
+
+    Of `untold` runs only root can say which they are.
+    """
 
     able: bool
     features: tuple[Feature, ...]
     alive: tuple[str, ...]
     left_behind: tuple[str, ...]
+    untold: tuple[str, ...]
     swept: tuple[Swept, ...]
     filters_removed: tuple[str, ...]
 
@@ -78,12 +82,13 @@ def _run(options: argparse.Namespace) -> int:
         require_root("sweeping")
     tried = (*_try(NEEDED, needed=True), *_try(WELCOME, needed=False))
     swept = sweep().swept if options.sweep else ()
-    alive, left_behind = _runs()
+    alive, left_behind, untold = _runs()
     diagnosis = Diagnosis(
         able=all(feature.there for feature in tried if feature.needed),
         features=tried,
         alive=tuple(alive),
         left_behind=tuple(left_behind),
+        untold=tuple(untold),
         swept=swept,
         filters_removed=_sweep_filters() if options.sweep else (),
     )
@@ -106,13 +111,17 @@ def _try(probes: dict[str, tuple[Probe, str]], *, needed: bool) -> list[Feature]
     return found
 
 
-def _runs() -> tuple[list[str], list[str]]:
-    """Return the names of the runs whose owner lives, and of those whose owner was killed."""
+def _runs() -> tuple[list[str], list[str], list[str]]:
+    """Return the runs whose owner lives, those whose owner was killed, and those not to be told."""
     alive: list[str] = []
     dead: list[str] = []
+    untold: list[str] = []
     for directory in sorted(RUNS.iterdir()) if RUNS.is_dir() else []:
-        (alive if is_alive(directory) else dead).append(directory.name)
-    return alive, dead
+        try:
+            (alive if is_alive(directory) else dead).append(directory.name)
+        except PermissionError:
+            untold.append(directory.name)
+    return alive, dead, untold
 
 
 def _sweep_filters() -> tuple[str, ...]:
@@ -131,10 +140,12 @@ def _print(diagnosis: Diagnosis) -> None:
     for feature in diagnosis.features:
         mark = "yes" if feature.there else "NO " if feature.needed else "no "
         why = "" if feature.there else f"  {feature.reason}  (without: {feature.without})"
-        print(f"{mark}  {feature.name:<20}{why}")
+        print(f"{mark}  {feature.name:<20}{why}".rstrip())
     print("\nA lab can run here." if diagnosis.able else "\nA lab cannot run here.")
     if diagnosis.alive:
         print(f"Running: {', '.join(diagnosis.alive)}")
+    if diagnosis.untold:
+        print(f"Alive or left behind, only root can tell: {', '.join(diagnosis.untold)}")
     if diagnosis.left_behind:
         names = ", ".join(diagnosis.left_behind)
         print(f"Left behind by killed runs: {names}; `sixscope doctor --sweep` removes it")

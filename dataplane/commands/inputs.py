@@ -1,6 +1,7 @@
 """How verbs read manifests and scenarios: files, standard input, options that shape a plan."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -48,12 +49,25 @@ def read_text(name: str) -> str:
         raise UsageError(
             f"{name}: no such file, and no scenario of that name; scenarios: {known}"
         ) from error
+    except PermissionError as error:
+        raise UsageError(f"{name}: may not be read by user {os.geteuid()}") from error
     except IsADirectoryError as error:
         raise UsageError(f"{name}: is a directory; name a manifest file") from error
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{name}: not UTF-8 text (octet {error.start}); is this a manifest?"
         ) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise UsageError when no file can be written there: said before the work, not after it."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is no regular file; name a file to write")
+    directory = path.resolve().parent
+    if not directory.is_dir():
+        raise UsageError(f"{path}: there is no directory {directory}")
+    if not os.access(directory, os.W_OK):
+        raise UsageError(f"{path}: {directory} cannot be written to")
 
 
 def shape_of(options: argparse.Namespace) -> Shape:

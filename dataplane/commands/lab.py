@@ -9,6 +9,7 @@ from dataplane.commands.inputs import add_plan_options, prepare
 from dataplane.commands.progress import Progress
 from dataplane.commands.verb import (
     Exit,
+    Layout,
     UsageError,
     Verb,
     add_output,
@@ -23,26 +24,40 @@ from labs.supervisor import Status
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    up = actions.add_parser("up", help="build a lab and leave it standing")
-    up.add_argument("what", nargs="?", default="default", metavar="SCENARIO|MANIFEST")
-    up.add_argument("--fault", action="append", default=[], metavar="F", help="repeatable")
+    up = _action(actions, "up", "build a lab and leave it standing")
+    up.add_argument(
+        "what",
+        nargs="?",
+        default="default",
+        metavar="SCENARIO|MANIFEST",
+        help="what to build (default)",
+    )
+    up.add_argument(
+        "--fault", action="append", default=[], metavar="F", help="put a fault in; repeatable"
+    )
     up.add_argument("--name", metavar="RUN", help="name of the run (a random one)")
     add_plan_options(up)
     add_output(up)
     up.set_defaults(do=_up)
-    status = actions.add_parser("status", help="say what stands")
-    status.add_argument("run_name", nargs="?", metavar="RUN", help="(all)")
+    status = _action(actions, "status", "say what stands")
+    status.add_argument("run_name", nargs="?", metavar="RUN", help="which one (all)")
     add_output(status)
     status.set_defaults(do=_status)
-    execute = actions.add_parser("exec", help="run a command inside a pod, a node or a server")
-    execute.add_argument("--run", dest="run_name", metavar="RUN", help="(the only one)")
+    execute = _action(actions, "exec", "run a command inside a pod, a node or a server")
+    execute.add_argument("--run", dest="run_name", metavar="RUN", help="which one (the only one)")
     execute.add_argument("member", metavar="POD", help="pod-a, node-0, gateway, server-dual ...")
     execute.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...")
     execute.set_defaults(do=_execute)
-    down = actions.add_parser("down", help="take a lab down; nothing is left of it")
-    down.add_argument("run_name", nargs="?", metavar="RUN", help="(the only one)")
+    down = _action(actions, "down", "take a lab down; nothing is left of it")
+    down.add_argument("run_name", nargs="?", metavar="RUN", help="which one (the only one)")
     add_output(down)
     down.set_defaults(do=_down)
+
+
+def _action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    return actions.add_parser(name, help=text, description=text, formatter_class=Layout)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -82,8 +97,9 @@ def _status(options: argparse.Namespace) -> int:
         return Exit.HOLDS
     for status in found:
         sys.stdout.write(
-            f"{status.run}: up for {status.seconds:.0f} s, {len(status.namespaces)} namespaces, "
-            f"programs {', '.join(status.programs)}\n"
+            f"{status.run}: up for {status.seconds:.0f} s\n"
+            f"  namespaces  {', '.join(status.namespaces)}\n"
+            f"  programs    {', '.join(status.programs)}\n"
         )
         for name in status.casualties:
             sys.stdout.write(f"  {name} has ended by itself; its log is in {status.directory}\n")

@@ -13,8 +13,12 @@ def add_serve_options(parser: argparse.ArgumentParser, *, switch: bool = True) -
     group = parser.add_argument_group("endpoint")
     if switch:
         group.add_argument("--serve", action="store_true", help="serve the result until Ctrl-C")
-    group.add_argument("--host", default="localhost", metavar="ADDRESS", help="(localhost)")
-    group.add_argument("--port", type=int, default=PORT, metavar="N", help=f"({PORT})")
+    group.add_argument(
+        "--host", default="localhost", metavar="ADDRESS", help="where to listen (localhost)"
+    )
+    group.add_argument(
+        "--port", type=int, default=PORT, metavar="N", help=f"port to listen on ({PORT})"
+    )
     group.add_argument(
         "--token-file", type=Path, metavar="FILE", help="bearer token; else SIXSCOPE_TOKEN"
     )

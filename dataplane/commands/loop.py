@@ -1,4 +1,8 @@
-"""Running a coroutine as a verb: SIGINT and SIGTERM end it, everything unwinds, the code says so."""
+"""Running a coroutine as a verb: a signal ends it, everything unwinds, the exit code says so.
+
+SIGINT is Ctrl-C, SIGTERM a service's end, SIGHUP a terminal that was closed (unless `nohup` has
+it ignored).
+"""
 
 import asyncio
 import signal
@@ -8,7 +12,11 @@ from typing import Any
 
 from dataplane.commands.verb import Exit, say
 
-SIGNALS = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+SIGNALS = {
+    signal.SIGINT: Exit.INTERRUPTED,
+    signal.SIGTERM: Exit.TERMINATED,
+    signal.SIGHUP: Exit.HUNG_UP,
+}
 
 
 class Ending:
@@ -27,7 +35,8 @@ class Ending:
         if self._waiting is not None:
             self._waiting.set()
         elif self._task is not None:
-            say(f"sixscope: {number.name}: taking everything down")
+            with suppress(OSError):  # the terminal may be what has gone
+                say(f"sixscope: {number.name}: taking everything down")
             self._task.cancel()
 
     async def wait(self, seconds: float | None = None) -> None:
@@ -53,6 +62,8 @@ def run_async(main: Callable[[Ending], Coroutine[Any, Any, int]]) -> int:
         endings.append(ending)
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
+            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             loop.add_signal_handler(number, ending.come, number)
         return await main(ending)
 
@@ -60,5 +71,11 @@ def run_async(main: Callable[[Ending], Coroutine[Any, Any, int]]) -> int:
         code = asyncio.run(guarded())
     except asyncio.CancelledError:
         code = Exit.INTERRUPTED
+    except Exception as failure:
+        # What is told to end in the middle of something may fail at it; the code is the signal's.
+        if not endings or endings[0].signal is None:
+            raise
+        say(f"sixscope: on the way out: {type(failure).__name__}: {failure}")
+        code = Exit.UNKNOWN
     came = endings[0].signal if endings else None
     return code if came is None else SIGNALS[came]

@@ -20,7 +20,13 @@ from labs import scenario as scenarios
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifest", nargs="?", default="default", help="manifest, scenario or -")
+    parser.add_argument(
+        "manifest",
+        nargs="?",
+        default="default",
+        metavar="SCENARIO|MANIFEST",
+        help="what to plan, - for standard input (default)",
+    )
     add_plan_options(parser)
     add_output(parser)
     add_schema(parser)
@@ -32,13 +38,13 @@ def _run(options: argparse.Namespace) -> int:
     shape = shape_of(options)
     if options.manifest in scenarios.names():
         prepared = prepare_scenario(scenarios.load(options.manifest), shape)
-        plan, problems, name = prepared.plan, prepared.problems, options.manifest
+        plan = prepared.plan
     else:
         name = options.manifest
         cluster, problems = read_cluster(read_text(name), name)
         plan = plan_of(cluster, shape)
-    for problem in problems:
-        say(describe(problem, name))
+        for problem in problems:
+            say(describe(problem, name))
     if options.output == "json":
         print_json(plan)
     else:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from dataplane.checks import checks
-from dataplane.commands.verb import Verb, add_output, add_schema, print_schema
+from dataplane.commands.verb import UsageError, Verb, add_output, add_schema, print_schema
 from dataplane.model.answer import RunResult
 from dataplane.record import read
 from dataplane.reports import jsonline, text
@@ -22,6 +22,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.schema:
         return print_schema(RunResult)
+    if options.evidence is None:
+        raise UsageError("name the recording: sixscope replay EVIDENCE")
     result = rejudge(read(options.evidence), checks())
     rendered = jsonline.render(result) if options.output == "json" else text.render(result)
     sys.stdout.write(rendered.rstrip("\n") + "\n")

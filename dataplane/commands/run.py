@@ -8,7 +8,7 @@ from pathlib import Path
 from dataplane.api.live import LiveSource
 from dataplane.api.server import serve
 from dataplane.api.settings import Settings
-from dataplane.commands.inputs import add_plan_options, prepare
+from dataplane.commands.inputs import add_plan_options, prepare, require_writable
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
 from dataplane.commands.progress import Progress
@@ -32,7 +32,11 @@ from dataplane.verify import exit_code
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", nargs="?", default="default", metavar="SCENARIO|MANIFEST", help="(default)"
+        "what",
+        nargs="?",
+        default="default",
+        metavar="SCENARIO|MANIFEST",
+        help="what to build (default)",
     )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="F", help="put a fault in; repeatable"
@@ -58,6 +62,8 @@ def _run(options: argparse.Namespace) -> int:
             "--expect needs a scenario without further faults: nothing is expected here"
         )
     settings = settings_of(options) if options.serve else None
+    for file in filter(None, (options.evidence, options.junit)):
+        require_writable(file)
     require_root(f"run {prepared.name}")
 
     async def main(ending: Ending) -> int:

@@ -1,6 +1,7 @@
 """`sixscope validate`: all problems of a manifest, with their YAML paths."""
 
 import argparse
+from collections import Counter
 from dataclasses import dataclass
 
 from dataplane import manifest
@@ -42,7 +43,9 @@ def _run(options: argparse.Namespace) -> int:
     else:
         for problem in problems:
             print(describe(problem, name))
-        print(f"{name}: {'valid' if valid else 'not valid'}, {len(problems)} problem(s)")
+        counts = Counter(problem.severity for problem in problems)
+        found = "".join(f", {counts[s]} {s}{'s'[counts[s] == 1 :]}" for s in counts)
+        print(f"{name}: {'valid' if valid else 'not valid'}{found}")
     unreadable = any(problem.type == "Unreadable" for problem in problems)
     return Exit.REFUSED if unreadable else Exit.HOLDS if valid else Exit.BROKEN
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -23,12 +24,35 @@ class Exit(IntEnum):
     BROKEN = 1
     REFUSED = 2
     UNKNOWN = 3
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
 
 class UsageError(Exception):
     """A command line that cannot be carried out; the message says what to do instead."""
+
+
+class Layout(argparse.RawDescriptionHelpFormatter):
+    """How help looks: as wide as the terminal, 100 at most; the same under every Python."""
+
+    def __init__(self, prog: str) -> None:
+        width = min(shutil.get_terminal_size().columns - 2, 100)
+        super().__init__(prog, max_help_position=30, width=width)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Make room for the names of verbs, which stand further in; argparse forgets that."""
+        super().add_argument(action)
+        for verb in self._iter_indented_subactions(action):
+            length = self._current_indent + len(self._format_action_invocation(verb))
+            self._action_max_length = max(self._action_max_length, length)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """Write `-o, --output {text,json}`, as Python 3.13 does, not the choices twice."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ class Process:
                 stderr=output,
                 env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
                 cwd="/",
+                process_group=0,  # Ctrl-C is for us alone: who else dies of it is no news
             )
         finally:
             os.close(output)
@@ -95,8 +96,13 @@ class Process:
         """Return whether the program ended without having been told to."""
         return self.returncode is not None and not self._stopped
 
-    async def ready(self, sign: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
-        """Wait until `sign()` is true; LabFailedError when the program ends first or time is up."""
+    async def ready(
+        self, sign: Callable[[], Awaitable[bool]], *, seconds: float, what: str = ""
+    ) -> None:
+        """Wait until `sign()` is true; LabFailedError when the program ends first or time is up.
+
+        `what` is added to "was not ready" (" on 2001:db8::1").
+        """
         end = asyncio.get_running_loop().time() + seconds
         while not await sign():
             with suppress(TimeoutError):
@@ -105,7 +111,7 @@ class Process:
             if self.returncode is not None:
                 raise self.failure(f"ended {self.returncode} before it was ready")
             if asyncio.get_running_loop().time() > end:
-                raise self.failure(f"was not ready within {seconds:g} s")
+                raise self.failure(f"was not ready{what} within {seconds:g} s")
 
     async def stop(self, *, grace: float = 2.0) -> None:
         """Ask the program to end, kill it after `grace` seconds, and wait until it is gone."""

@@ -1,5 +1,6 @@
 """Recordings as files: readable by their owner alone, whole or not there, and bounded in size."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,9 @@ def write(path: Path, evidence: Evidence, *, limit: int = MAX_BYTES) -> int:
     InvalidInputError when it would exceed `limit`; OSError as the file system has it. Nothing is
     left behind in either case.
     """
+    path = path.resolve()  # a link stays one
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file, and not to be replaced by one", str(path))
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -18,7 +18,7 @@ from dataplane.session.feed import INTERVAL, Fresh, consumed, every, publish_att
 from dataplane.session.prepare import Prepared
 from dataplane.session.replay import rejudge
 from dataplane.verify import met
-from labs.build import Lab
+from labs.build import Lab, on_thread
 from labs.drive import Driver
 from labs.site import RUNS
 from probes.watch import Watch
@@ -140,8 +140,7 @@ async def open_session(
         if probes:
             with timings.of("attach"):
                 say(f"attaching probes to {len(prepared.topology.taps)} interfaces")
-                watch = await asyncio.to_thread(_open_watch, prepared, lab)
-                stack.callback(watch.close)
+                watch = await _attached(stack, prepared, lab)
             stack.enter_context(consumed(watch))
         if watch is not None and source is not None:
             await stack.enter_async_context(_told(watch, source))
@@ -157,9 +156,23 @@ async def open_session(
         say("taking the lab down")
 
 
-def _open_watch(prepared: Prepared, lab: Lab) -> Watch:
+async def _attached(stack: AsyncExitStack, prepared: Prepared, lab: Lab) -> Watch:
+    """Attach the probes on a worker thread; cancelled meanwhile, it takes them away again.
+
+    Their namespaces must not go before the thread has: it would keep what the lab removes.
+    """
     owners = {pod.name: lab.cgroup(pod.name) for pod in prepared.plan.actors}
-    return Watch.open(prepared.topology.taps, lab.namespace, owners)
+    opened: list[Watch] = []
+
+    def close() -> None:
+        for watch in opened:
+            watch.close()
+
+    stack.callback(close)
+    await on_thread(
+        lambda _: opened.append(Watch.open(prepared.topology.taps, lab.namespace, owners))
+    )
+    return opened[0]
 
 
 @asynccontextmanager

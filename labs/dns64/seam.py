@@ -64,16 +64,19 @@ async def answering(
 ) -> Process:
     """Wait until a server answers on each of its addresses, and return it; stop it if it does not.
 
-    It is asked for `version.bind`, which it answers without anybody's help, and for the SOA of the
-    zones it serves itself: a server listens before it has read its zones, and says SERVFAIL.
+    It is asked for the SOA of the zones it serves itself: a server listens before it has read its
+    zones, and says SERVFAIL. Where it has none it is asked for `version.bind`, which it answers
+    without anybody's help (but not often: BIND's own view allows three answers a second).
     """
     try:
         for address in listen:
             with netns.call(namespace, _connected, address) as channel:
-                version = _Question(channel, "version.bind", "TXT", class_=wire.CHAOS)
-                await process.ready(version.ask, seconds=READY)
                 for zone in zones:
-                    await process.ready(_Question(channel, zone, "SOA").ask_for_sure, seconds=READY)
+                    served = _Question(channel, zone, "SOA").ask_for_sure
+                    await process.ready(served, seconds=READY, what=f" on {address} for {zone}")
+                if not zones:
+                    version = _Question(channel, "version.bind", "TXT", class_=wire.CHAOS).ask
+                    await process.ready(version, seconds=READY, what=f" on {address}")
     except BaseException:
         await process.stop()
         raise

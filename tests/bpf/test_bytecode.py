@@ -44,7 +44,8 @@ TC_ACT_UNSPEC, ALLOW = -1, 1
 @pytest.fixture(scope="module", params=[source.stem for source in SOURCES])
 def module(request):
     """Every program file, loaded by the probe that has its name, which is given nothing to watch."""
-    probe = getattr(importlib.import_module(f"probes.{request.param}"), request.param.title())
+    name = request.param.title().replace("_", "")
+    probe = getattr(importlib.import_module(f"probes.{request.param}"), name)
     with probe.open({}) as opened:
         yield opened.module
 

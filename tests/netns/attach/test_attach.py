@@ -1,7 +1,9 @@
 """`attach` on a machine that is not our lab: sees the truth, changes nothing, leaves nothing."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from dataplane.kernel import bpf, bpfcall, netns
+from dataplane.kernel.hooks import BPF_F_BEFORE, Direction
 from tests.netns.attach.conftest import OUTSIDE, Node, inside
 
 pytestmark = pytest.mark.needs("root", "netns", "bpf", "tcx", "cgroup2", "nft", "ping")
@@ -170,6 +174,26 @@ def test_one_interface_by_name_needs_no_pods(node):
     assert next(line["where"] for line in lines.seen if line["kind"] == "hook") == node.uplink
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ended_while_it_attaches_it_leaves_no_filter(node, number):
+    before = digest(node)
+    command = [sys.executable, "-m", "dataplane", "attach", "--hook", "clsact", "-o", "json"]
+    with subprocess.Popen(
+        ["nsenter", f"--net=/run/netns/{node.name}", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert json.loads(child.stdout.readline())["kind"] == "hook"
+        child.send_signal(number)
+        out, err = child.communicate(timeout=30)
+
+    assert '"attached"' not in out, "the signal came while it was attaching"
+    assert child.returncode == 128 + number, err
+    assert "taking everything down" in err
+    assert digest(node) == before
+
+
 def test_clsact_leaves_filters_after_sigkill_and_the_sweep_removes_them(node):
     before = digest(node)
     with attached(node, "--hook", "clsact") as lines:
@@ -181,6 +205,32 @@ def test_clsact_leaves_filters_after_sigkill_and_the_sweep_removes_them(node):
 
     assert set(json.loads(done.stdout)["filters_removed"]) == {node.pod_interface, node.uplink}
     assert digest(node) == before
+
+
+def test_a_program_of_somebody_else_ahead_is_reported_and_stays(node, tmp_path):
+    source = tmp_path / "ok.c"
+    source.write_text("int ok(struct __sk_buff *skb) { return 0; }\n")  # TC_ACT_OK, as CNIs say
+    entry = bpf.Entry(name="ok", type=bpf.ProgramType.SCHED_CLS)
+
+    def ahead(program: int) -> tuple[int, int]:
+        index = socket.if_nametoindex(node.uplink)
+        return index, bpfcall.link(program, index, Direction.EGRESS.tcx, flags=BPF_F_BEFORE)
+
+    with bpf.load(source, [entry]) as module, attached(node) as lines:
+        index, link = netns.call(node.name, ahead, module.program("ok"))
+        try:
+            connect(node, OUTSIDE)
+            lines.child.send_signal(signal.SIGINT)
+            lines.child.wait(20)
+            left = netns.call(node.name, bpfcall.attached, index, Direction.EGRESS.tcx)
+        finally:
+            os.close(link)
+        assert len(left.programs) == 1, "the stranger stays, and we are gone"
+
+    reports = [line for line in lines.rest() if line["kind"] == "report"]
+    blind = {line["where"]: line["blind"] for line in reports if line["probe"] == "flows"}
+    assert "ok" in blind[node.uplink]
+    assert blind[node.pod_interface] is None
 
 
 def test_no_pods_at_all_says_what_to_do(unique):

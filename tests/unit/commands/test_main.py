@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dataplane.commands import main, verbs
 from dataplane.commands.verb import Exit
 
+GOLDEN = Path(__file__).parent / "golden"
+LAB = tuple(("lab", action) for action in ("up", "status", "exec", "down"))
+HELPS = ((), *((verb.name,) for verb in verbs()), *LAB)
 SHOOT = """
 apiVersion: core.gardener.cloud/v1beta1
 kind: Shoot
@@ -52,6 +56,17 @@ def test_every_verb_explains_itself(capsys, verb):
 
     assert ended.value.code == 0
     assert f"usage: sixscope {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_help_is_as_it_was(capsys, monkeypatch, words):
+    """The usage is left out: where its lines break is up to the Python that runs."""
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+
+    _, _, text = capsys.readouterr().out.partition("\n\n")
+    assert text == (GOLDEN / f"{'-'.join(words) or 'sixscope'}.txt").read_text()
 
 
 def test_help_lists_every_verb_with_its_help(capsys):
@@ -191,3 +206,26 @@ def test_attach_imports_nothing_of_the_lab():
     )
 
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [("--nodes", "0"), ("--nope",), ("default", "extra")])
+def test_a_wrong_command_line_is_one_json_object_too(capsys, words):
+    code, out, err = out_of(capsys, "run", *words, "-o", "json")
+
+    assert code == Exit.REFUSED
+    assert "usage: sixscope" in err
+    assert json.loads(out)["error"]["message"] in err
+
+
+def test_without_asking_for_json_none_is_printed(capsys):
+    code, out, _ = out_of(capsys, "run", "--nodes", "0")
+
+    assert (code, out) == (Exit.REFUSED, "")
+
+
+@pytest.mark.parametrize("option", ["--evidence", "--junit"])
+def test_where_nothing_can_be_written_is_said_before_anything_is_built(capsys, option):
+    code, _, err = out_of(capsys, "run", "default", option, "/nowhere/at/all")
+
+    assert code == Exit.REFUSED
+    assert "there is no directory /nowhere/at" in err

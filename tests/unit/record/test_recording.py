@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import stat
 import string
 from ipaddress import IPv6Address
@@ -259,3 +260,24 @@ def test_a_recording_is_bounded_both_ways(evidence, tmp_path):
 def test_a_directory_that_is_not_there_is_an_error_of_the_system(evidence, tmp_path):
     with pytest.raises(FileNotFoundError):
         write(tmp_path / "nowhere" / "run.jsonl", evidence)
+
+
+def test_what_is_no_regular_file_is_not_replaced_by_one(evidence, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(OSError, match="not a regular file"):
+        write(pipe, evidence)
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_link_stays_one(evidence, tmp_path):
+    link, file = tmp_path / "link", tmp_path / "file"
+    link.symlink_to(file)
+
+    write(link, evidence)
+
+    assert link.is_symlink()
+    assert read(file) == evidence
