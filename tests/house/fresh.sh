@@ -77,8 +77,10 @@ enter() {
     mount -t tmpfs tmpfs "$root/run"
     mkdir -p "$root/run/lock"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    # Not chroot: a process in one may not make user namespaces.
     # shellcheck disable=SC2016 # it is the inner shell that expands
-    set -- chroot "$root" sh -c 'cd "$1" && shift && exec "$@"' sh "$directory" "$@"
+    set -- sh -c 'cd "$1" && pivot_root . . && umount -l . && cd "$2" && shift 2 && exec "$@"' \
+        sh "$root" "$directory" "$@"
     if [ -n "${PIP_CERT:-}" ]; then
         cp -L "$PIP_CERT" "$root/root/certificates.pem"
         set -- PIP_CERT=/root/certificates.pem "$@"

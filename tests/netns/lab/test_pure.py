@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 import dns.message
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, IPv6
@@ -106,6 +106,7 @@ def test_a_stand_in_has_the_same_sum(prefix):
 
 @given(LOCAL_USE, V4, V6, st.sampled_from(["tcp", "udp", "echo", "error"]), st.binary(max_size=64))
 def test_exchanging_a_prefix_keeps_every_checksum(prefix, server, pod, kind, payload):
+    assume(pod not in prefix)  # what is to be translated is no pod: both ends would be exchanged
     standing = relay.stand_in(prefix)
 
     def packet(of):
