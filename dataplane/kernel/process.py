@@ -163,9 +163,16 @@ def run(argv: Sequence[str], *, namespace: str, given: str = "", seconds: float 
     """
 
     def inside() -> subprocess.CompletedProcess[str]:
-        # A child starts in the namespace of the thread that starts it.
+        # A child starts in the namespace of the thread that starts it. Ctrl-C is not for it: what
+        # is being built is taken down in order by whoever builds it.
         return subprocess.run(
-            argv, input=given, capture_output=True, text=True, timeout=seconds, check=False
+            argv,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            process_group=0,
         )
 
     try:

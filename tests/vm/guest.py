@@ -44,7 +44,6 @@ mkdir -p /dev/pts /dev/shm /dev/net
 mknod /dev/net/tun c 10 200 # systemd makes it, so that opening it loads the module
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
-mount -t tmpfs tmpfs /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
 mkdir -p /lib/modules/{release}
