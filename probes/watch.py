@@ -1,13 +1,10 @@
 """Watch: all probes of a run, attached and read together. Synchronous; the loop lives in the roof."""
 
 import resource
-import socket
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from socket import AF_INET, SOCK_DGRAM, SOL_SOCKET
 from typing import Self, TypeVar
 
 from dataplane.kernel import netns
@@ -19,7 +16,6 @@ from probes.connects import Connects
 from probes.flows import Flows, Snapshot
 from probes.stamps import Stamps
 
-SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h
 SPARE = 256  # descriptors that are left to the rest of the process
 PER_TAP, PER_GROUP = 2, 7
 
@@ -171,11 +167,8 @@ class Watch(Closing):
         def cookie(taps: list[Tap]) -> None:
             owners = {tap.owner for tap in taps if tap.point is Point.POD}
             hosts = any(tap.leaving_is_ingress for tap in taps)
-            if len(owners) == 1 and not hosts:
-                # before Linux 5.14 (commit e8b9eab99232) nobody can tell
-                with suppress(OSError), socket.socket(AF_INET, SOCK_DGRAM) as probe:
-                    octets = probe.getsockopt(SOL_SOCKET, SO_NETNS_COOKIE, 8)
-                    connects.know(int.from_bytes(octets, sys.byteorder), owners.pop())
+            if len(owners) == 1 and not hosts and (number := netns.cookie()):
+                connects.know(number, owners.pop())
 
         self._in_each_namespace(cookie)
 

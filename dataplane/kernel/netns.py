@@ -7,6 +7,8 @@ came back from a namespace in a wrong state can never be handed out again.
 import ctypes
 import fcntl
 import os
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -17,6 +19,7 @@ DIRECTORY = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_SHARED = 0x1000, 0x4000, 0x100000
 MNT_DETACH = 2
+SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -96,6 +99,17 @@ def call_each(many: Iterable[str], function: Callable[[str], None]) -> None:
             function(name)
 
     _on_own_thread(walk)
+
+
+def cookie() -> int:
+    """Return the cookie of the calling thread's namespace, as eBPF programs know it; 0 for unknown.
+
+    Before Linux 5.14 (commit e8b9eab99232) nobody can tell.
+    """
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        octets = probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+        return int.from_bytes(octets, sys.byteorder)
+    return 0
 
 
 def enter(where: str | Path | int) -> None:

@@ -7,8 +7,6 @@ nothing, so those are used only where the namespaces cannot be read.
 
 import os
 import re
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +18,6 @@ from dataplane.model.topology import Point, Tap
 
 # Host sides by CNI: Calico, Cilium, AWS VPC CNI, ptp and bridge (docs/limits.md).
 PREFIXES = ("cali", "lxc", "eni", "veth")
-SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h
 POD_UID = re.compile(r"kubepods.*?pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})")
 
 
@@ -121,15 +118,9 @@ def _known_as(namespace: Path) -> tuple[int | None, int]:
     """Return a namespace's id in the calling thread's one, and its cookie."""
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return netlink.namespace_id(descriptor), netns.call(descriptor, _cookie)
+        return netlink.namespace_id(descriptor), netns.call(descriptor, netns.cookie)
     finally:
         os.close(descriptor)
-
-
-def _cookie() -> int:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        cookie = probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
-    return int.from_bytes(cookie, sys.byteorder)
 
 
 def _other_namespaces() -> Iterator[_Namespace]:
