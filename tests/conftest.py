@@ -8,8 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import capabilities, machine, resume
+
+# A busy machine is slow, which is no fault of what is tested.
+settings.register_profile(
+    "patient",
+    settings.get_profile("ci" if os.environ.get("CI") else "default"),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("patient")
 
 STATE = pytest.StashKey[machine.State]()
 PROMISED = pytest.StashKey[frozenset[str]]()
@@ -71,7 +81,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if item.get_closest_marker("long")
-        and (not config.getoption("--long") or item.nodeid in done_before)
+        and (not config.getoption("--long") or resume.name(item.nodeid) in done_before)
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -24,6 +24,12 @@ def page() -> Path:
     return PAGES / f"{digest.hexdigest()[:16]}.txt"
 
 
+def name(nodeid: str) -> str:
+    """Return a test's own name: pytest-xdist adds `@group` to those that run on one worker."""
+    test, _, group = nodeid.rpartition("@")
+    return test if test and "]" not in group else nodeid
+
+
 def passed(page: Path) -> frozenset[str]:
     """Return the tests that are written down."""
     return frozenset(page.read_text().splitlines()) if page.exists() else frozenset()
@@ -33,4 +39,4 @@ def write_down(page: Path, test: str) -> None:
     """Add a test that passed; what is written survives a SIGKILL of the session."""
     page.parent.mkdir(parents=True, exist_ok=True)
     with page.open("a") as out:
-        out.write(f"{test}\n")
+        out.write(f"{name(test)}\n")

@@ -16,12 +16,17 @@ keys=usr/share/keyrings/ubuntu-archive-keyring.gpg
 
 say() { printf '%s\n' "fresh: $*" >&2; }
 
-# Make the tree of a suite once; nothing is left of one that failed half-way.
-plant() {
-    [ -e "$trees/$1" ] && return
-    say "debootstrap $1"
+# Make the tree of a suite once; nothing is left of one that failed half-way. Who comes second waits:
+# debootstrap mounts /proc into what it makes, so nobody may clear that away but after it.
+plant() (
+    [ ! -e "$trees/$1" ] || exit 0
     mkdir -p "$trees"
-    rm -rf "$trees/$1.part"
+    exec 9>"$trees/$1.lock"
+    flock 9
+    [ ! -e "$trees/$1" ] || exit 0
+    say "debootstrap $1"
+    while umount -l "$trees/$1.part/proc" 2>/dev/null; do :; done
+    rm -rf --one-file-system "$trees/$1.part"
     case $1 in
     bookworm | trixie) debootstrap --variant=minbase "$1" "$trees/$1.part" >&2 ;;
     noble)
@@ -40,8 +45,8 @@ plant() {
         exit 2
         ;;
     esac
-    [ ! -e "$trees/$1.part" ] || mv "$trees/$1.part" "$trees/$1"
-}
+    mv "$trees/$1.part" "$trees/$1"
+)
 
 # inside ROOT DIRECTORY COMMAND...: the command sees ROOT as its whole machine.
 inside() {

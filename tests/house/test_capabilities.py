@@ -90,10 +90,28 @@ def test_a_stage_that_failed_counts(session):
     assert "1 passed, 1 error" in done.stdout.splitlines()[-1]
 
 
+GROUPED = """
+import pytest
+
+@pytest.mark.xdist_group("one")
+@pytest.mark.parametrize("number", range(8))
+def test_it(number, worker_id):
+    with open("workers", "a") as out:
+        out.write(worker_id + " ")
+"""
+
+
+def test_tests_of_one_group_share_a_worker(session, tmp_path):
+    done = session(GROUPED, "-n", "2", "--dist", "loadgroup")
+    assert "8 passed" in done.stdout
+    assert len(set((tmp_path / "workers").read_text().split())) == 1
+
+
 LONG = """
 import pytest
 
 @pytest.mark.long
+@pytest.mark.xdist_group("one")
 @pytest.mark.parametrize("good", [True, False])
 def test_it(good):
     assert good
@@ -102,12 +120,13 @@ def test_it(good):
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_long_tests_run_when_asked_and_go_on_where_they_stopped(session, workers):
+    grouped = ("--long", "-n", workers, "--dist", "loadgroup")
     assert "2 deselected" in session(LONG).stdout
-    assert "1 failed, 1 passed" in session(LONG, "--long", "-n", workers).stdout
-    again = session(LONG, "--long", "-n", workers)
+    assert "1 failed, 1 passed" in session(LONG, *grouped).stdout
+    again = session(LONG, *grouped)
     assert "1 failed" in again.stdout
     assert "1 passed" not in again.stdout
-    changed = session(LONG + "\n", "--long", "-n", workers)
+    changed = session(LONG + "\n", *grouped)
     assert "1 failed, 1 passed" in changed.stdout
 
 
@@ -138,3 +157,13 @@ def test_what_a_session_leaves_behind_fails_it(session, statement, words):
     assert words in done.stdout
     assert "1 passed, 1 error" in done.stdout
     assert done.returncode == 1
+
+
+@pytest.mark.needs("root", "netns")
+def test_the_end_of_another_lab_does_not_fail_a_session(session, unique):
+    another = f"sx-b{unique.removeprefix('sx-')}"  # without the token: somebody else's
+    subprocess.run(["ip", "netns", "add", another], check=True)
+    ends = f'run(["ip", "netns", "del", "{another}"], check=True)'
+    done = session(LEAVE.format(statement=ends))
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout.splitlines()[-1]

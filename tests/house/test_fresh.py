@@ -1,5 +1,6 @@
 """Machines that have never seen the project: a clone, one command, nothing else."""
 
+import faulthandler
 import json
 import subprocess
 from pathlib import Path
@@ -14,6 +15,12 @@ pytestmark = [
     pytest.mark.needs("root", "netns", "debootstrap", "git"),
     pytest.mark.xdist_group("fresh"),  # one at a time: they share trees
 ]
+
+
+@pytest.fixture(autouse=True)
+def _own_deadline():
+    """Hours may pass in one of these; `fresh` has a deadline, so a hang ends all the same."""
+    faulthandler.cancel_dump_traceback_later()
 
 
 def fresh(suite, *command, minutes):
