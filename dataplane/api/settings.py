@@ -5,7 +5,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 from dataplane.model.address import Address
@@ -13,6 +13,8 @@ from dataplane.model.address import Address
 PORT = 8464
 LOCALHOST = "localhost"
 LOOPBACK = ("127.0.0.1", "::1")
+# Written down here: whether `is_loopback` is true of ::ffff:127.0.0.1 differs between Pythons.
+_LOOPBACK_NETWORKS = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 TOKEN_VARIABLE = "SIXSCOPE_TOKEN"  # noqa: S105 - the name of the variable, not a token
 SHORTEST_TOKEN = 16
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token, RFC 6750 section 2.1
@@ -61,7 +63,7 @@ class Settings:
         for name in self.allow_hosts:
             host_name(name)
         addresses = self.addresses
-        if not all(address.is_loopback for address in addresses):
+        if not all(any(a in network for network in _LOOPBACK_NETWORKS) for a in addresses):
             self._check_exposed(str(addresses[0]))
 
     @property
