@@ -5,6 +5,8 @@ import errno
 import secrets
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +22,8 @@ PORT = 53
 READY = 30.0  # seconds, on a machine that is busy with other things
 ASK = 0.2  # seconds for one answer of a server that is just starting
 WARM = 1.0  # seconds for the first name
+# Seconds for an answer about itself: BIND gives three a second, and to those who ask faster, none.
+PATIENT = 1.0
 
 
 class Server(Protocol):
@@ -66,7 +70,7 @@ async def answering(
 
     It is asked for the SOA of the zones it serves itself: a server listens before it has read its
     zones, and says SERVFAIL. Where it has none it is asked for `version.bind`, which it answers
-    without anybody's help (but not often: BIND's own view allows three answers a second).
+    without anybody's help.
     """
     try:
         for address in listen:
@@ -75,8 +79,9 @@ async def answering(
                     served = _Question(channel, zone, "SOA").ask_for_sure
                     await process.ready(served, seconds=READY, what=f" on {address} for {zone}")
                 if not zones:
-                    version = _Question(channel, "version.bind", "TXT", class_=wire.CHAOS).ask
-                    await process.ready(version, seconds=READY, what=f" on {address}")
+                    version = _Question(channel, "version.bind", "TXT", class_=wire.CHAOS)
+                    patiently = partial(version.ask, seconds=PATIENT)
+                    await process.ready(patiently, seconds=READY, what=f" on {address}")
     except BaseException:
         await process.stop()
         raise
@@ -115,21 +120,37 @@ class _Question:
 
     async def _answer(self, seconds: float) -> wire.Answer | None:
         loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._channel, readable.set)
         try:
-            async with asyncio.timeout(seconds):
-                await loop.sock_sendall(self._channel, self._question)
-                while True:
-                    message = await loop.sock_recv(self._channel, 4096)
-                    found = wire.answer(message, self._identifier, self._question)
-                    if found is not None:
-                        return found
-        except TimeoutError:
-            return None
+            self._channel.send(self._question)
+            # Not sock_recv: given up while it has an answer in hand, it loses that, and who asks
+            # BIND about itself too often is not answered any more.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while (found := self._come()) is None:
+                        await readable.wait()
+                        readable.clear()
+                    return found
+            return self._come()
         except OSError as failure:
             # Nobody listens yet, and the kernel says so.
             if failure.errno == errno.ECONNREFUSED:
                 return None
             raise
+        finally:
+            loop.remove_reader(self._channel)
+
+    def _come(self) -> wire.Answer | None:
+        """Return the answer that has come already, None when none has."""
+        while True:
+            try:
+                message = self._channel.recv(4096)
+            except BlockingIOError:
+                return None
+            found = wire.answer(message, self._identifier, self._question)
+            if found is not None:
+                return found
 
 
 def _connected(address: Address) -> socket.socket:

@@ -1,11 +1,15 @@
 """DNS64 and plain DNS, by both servers, as pods see it."""
 
+import asyncio
+import select
+import socket
 from dataclasses import replace
 
 import pytest
 
 from dataplane.model.topology import Record
 from labs import dns64
+from labs.dns64.seam import _Question
 from labs.dns64.zones import zone_files
 from tests.netns.lab.stimuli import drive, resolve
 from tests.netns.lab.world import DUAL4, DUAL6, PREFIX, V4, V6, world
@@ -99,3 +103,17 @@ def test_a_record_of_no_zone_is_an_error():
     lost = Record(name="www.example.org", type="A", value="192.0.2.1")
     with pytest.raises(ValueError, match=r"www\.example\.org: in none of the zones"):
         zone_files(replace(topology.authority, records=(lost,)))
+
+
+async def test_an_answer_that_comes_while_we_are_late_is_not_lost():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ours.setblocking(False)  # noqa: FBT003 - as sockets have it
+
+    def answer_and_stall():
+        query = theirs.recv(512)
+        theirs.send(query[:2] + bytes([query[2] | 0x80]) + query[3:])  # the same as a response
+        select.select([], [], [], 0.2)  # the loop stands still, far beyond the deadline
+
+    with ours, theirs:
+        asyncio.get_running_loop().call_soon(answer_and_stall)
+        assert await _Question(ours, "version.bind", "TXT").ask(seconds=0.05)
