@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 from typing import Self
 
 from dataplane.kernel import netns
@@ -20,6 +20,7 @@ ENTER = Path(__file__).with_name("enter.py")
 PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
 POLL = 0.01  # seconds between two looks at a process that gives no sign of being ready
 TAIL, LINES = 4096, 8  # of a log, that an error quotes
+ENDED = (-SIGINT, -SIGTERM, -SIGHUP)  # return codes of who was told to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,7 @@ def find(program: str, *, package: str) -> str:
     return found
 
 
-def run(argv: Sequence[str], *, namespace: str, given: str = "", seconds: float = 20.0) -> str:
+def run(argv: Sequence[str], *, namespace: str, given: str = "", seconds: float = 60.0) -> str:
     """Run a short-lived program inside a namespace (by name) and return its standard output.
 
     It blocks: use `asyncio.to_thread`. LabFailedError when it ends with an error or takes too long.
@@ -177,6 +178,9 @@ def run(argv: Sequence[str], *, namespace: str, given: str = "", seconds: float 
 
     try:
         done = netns.call(namespace, inside)
+        if done.returncode in ENDED:
+            # Until it has a group of its own, a signal to all of ours ends it before it has begun.
+            done = netns.call(namespace, inside)
     except subprocess.TimeoutExpired as failure:
         raise LabFailedError(namespace, " ".join(argv), stderr=str(failure)) from failure
     if done.returncode:

@@ -190,6 +190,14 @@ def test_a_short_program_runs_inside(namespace):
         run(["sleep", "60"], namespace=namespace, seconds=0.05)
 
 
+def test_a_short_program_that_a_signal_to_our_group_ended_runs_again(namespace, tmp_path):
+    once = tmp_path / "once"
+    script = f"[ -e {once} ] && echo done && exit; : > {once}; kill -TERM $$"
+    assert run(["/bin/sh", "-c", script], namespace=namespace) == "done\n"
+    with pytest.raises(LabFailedError, match="failed"):
+        run(["/bin/sh", "-c", "kill -TERM $$"], namespace=namespace)
+
+
 async def test_starting_many_does_not_mix_them_up(tmp_path):
     async def start(number):
         return await Process.start(
