@@ -135,6 +135,9 @@ class Lab:
         )
         for ruleset in self.topology.rulesets:
             await self._load(ruleset.namespace, ruleset.text)
+        await on_thread(
+            lambda proceed: wiring.apply(wiring.narrowed(self.topology), self.site, proceed)
+        )
 
     def _make_namespaces(self, proceed: Proceed) -> None:
         """Make control groups and namespaces with the devices of translators; on a worker thread."""

@@ -178,6 +178,7 @@ def _request(stimulus: Stimulus) -> dict[str, Any]:
         "port": stimulus.port,
         "family": stimulus.family.value if stimulus.family else None,
         "timeout": stimulus.timeout,
+        "octets": stimulus.octets,
     }
 
 

@@ -1,5 +1,7 @@
 """The lab's servers: HTTP over TCP and an echo over UDP, which tell whom they saw.
 
+What is long is answered with as many octets: a POST over TCP, a datagram of more than `SHORT`.
+
 Their sockets are opened inside the namespaces and served in the event loop of the lab's owner, so
 that an idle pod costs no process. They listen on every address by itself, IPv6 sockets for IPv6
 only: what listens where is exactly what the topology says.
@@ -22,6 +24,8 @@ from dataplane.model.topology import ListenerSpec
 from labs.site import Site
 
 BACKLOG = 128
+SHORT = 512
+LONGEST = 1 << 20
 
 
 @asynccontextmanager
@@ -63,10 +67,16 @@ class Echo(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Answer one datagram with its payload, then whom we saw.
 
-        The payload comes first because it makes the answer unlike any other one from the start.
+        The payload comes first because it makes the answer unlike any other one from the start. A
+        long one loses its first octet and its end, so that the answer is as long as the question
+        and unlike it.
         """
-        if self._transport is not None:
-            self._transport.sendto(data + b"\n" + who(self._server, addr), addr)
+        if self._transport is None:
+            return
+        said = b"\n" + who(self._server, addr)
+        if len(data) > SHORT:
+            data = data[1 : len(data) + 1 - len(said)]
+        self._transport.sendto(data + said, addr)
 
 
 def who(server: str, peer: Sequence[Any]) -> bytes:
@@ -77,9 +87,14 @@ def who(server: str, peer: Sequence[Any]) -> bytes:
 def _answer(server: str) -> Any:  # noqa: ANN401 - aiohttp's handler type is private
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         peer = request.transport.get_extra_info("peername") if request.transport else ("", 0)
-        if request.method != "GET" or request.path != "/":
+        octets = request.content_length or 0
+        if request.method not in ("GET", "POST") or request.path != "/" or octets > LONGEST:
             return web.Response(status=404)
-        response = web.Response(body=who(server, peer), content_type="application/json")
+        if octets:
+            await request.read()
+        # Spaces behind it are no part of a JSON text.
+        body = who(server, peer).ljust(octets)
+        response = web.Response(body=body, content_type="application/json")
         response.force_close()
         return response
 

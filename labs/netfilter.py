@@ -5,8 +5,8 @@ from ipaddress import IPv4Network
 
 from dataplane.kernel import process
 from dataplane.model.address import Family
-from dataplane.model.topology import MasqueradeSpec, Role, Topology
-from labs.services import render_services
+from dataplane.model.topology import MasqueradeSpec, Topology
+from labs.services import services_by_node
 
 BLOCK_TABLE = "sixscope-block"
 
@@ -17,12 +17,7 @@ def rulesets(topology: Topology) -> dict[str, str]:
     Services are on every node, as kube-proxy has them; what `topology.rulesets` says is not in
     here, because it is loaded after everything else.
     """
-    found: dict[str, list[str]] = {}
-    if topology.services:
-        services = render_services(topology.services)
-        for namespace in topology.namespaces:
-            if namespace.role is Role.NODE:
-                found[namespace.name] = [services]
+    found = {node: [services] for node, services in services_by_node(topology).items()}
     for masquerade in topology.masquerades:
         found.setdefault(masquerade.namespace, []).append(render_masquerade(masquerade))
     return {namespace: "\n".join(texts) for namespace, texts in found.items()}

@@ -1,11 +1,17 @@
 """What a scenario is: a manifest, faults, and what is to be found. One YAML file each.
 
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
-`engine`, `dns64`, `clat` (`pod`, `node`, `none`), `faults` and `expect` are not. `expect` names the
+`engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
+the manifest's provider is not the one), `faults` and `expect` are not. `expect` names the
 checks that do not hold; every other check that applies must hold. `subjects: victims` stands for
 the names that the faults picked.
+
+A manifest that must not get as far as a lab has `expect_problems` instead: what `validate` and `plan`
+say of it, with `old` (a manifest, too) as an update. Every error must be listed; of the rest, what
+is listed must be there.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -31,6 +37,21 @@ class Wanted:
 
 
 @checked(frozen=True, slots=True, kw_only=True, config=STRICT)
+class WantedProblem:
+    """What is expected of one problem: where, which type, and words of its detail."""
+
+    field: str
+    type: ProblemType
+    contains: str
+    severity: Severity = Severity.ERROR
+
+    def fits(self, problem: Problem) -> bool:
+        """Tell whether a problem is the one that is meant."""
+        same = (problem.field, problem.type, problem.severity)
+        return same == (self.field, self.type, self.severity) and self.contains in problem.detail
+
+
+@checked(frozen=True, slots=True, kw_only=True, config=STRICT)
 class _File:
     title: str
     manifest: str
@@ -40,13 +61,19 @@ class _File:
     engine: str = "tayga"
     dns64: Literal["bind", "unbound"] = "bind"
     clat: Literal["pod", "node", "none"] = "pod"
+    cloud: str | None = None
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
+    old: str | None = None
+    expect_problems: tuple[WantedProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A scenario as its file has it, with its manifest's text."""
+    """A scenario as its file has it, with its manifest's text.
+
+    With `expect_problems` nothing is built; `old_text` is the manifest as it was before an update.
+    """
 
     name: str
     title: str
@@ -58,13 +85,22 @@ class Scenario:
     engine: str
     dns64: Literal["bind", "unbound"]
     clat: Literal["pod", "node", "none"]
+    cloud: str | None
     faults: tuple[str, ...]
     expect: dict[str, Wanted]
+    old: str | None = None
+    old_text: str | None = None
+    expect_problems: tuple[WantedProblem, ...] = ()
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all scenarios, sorted."""
     return tuple(sorted(path.stem for path in DIRECTORY.glob("*.yaml")))
+
+
+def built() -> tuple[str, ...]:
+    """Return the names of the scenarios that a lab is built for, sorted."""
+    return tuple(name for name in names() if not load(name).expect_problems)
 
 
 def load(name: str) -> Scenario:
@@ -85,25 +121,44 @@ def read(path: Path) -> Scenario:
             path.name,
             [_problem(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()],
         ) from error
-    manifest = MANIFESTS / content.manifest
-    if manifest.parent != MANIFESTS or not manifest.is_file():
-        raise InvalidInputError(
-            path.name, [_problem("manifest", f"no such file in {MANIFESTS.name}/")]
-        )
+    if problems := [*_at_odds(content)]:
+        raise InvalidInputError(path.name, problems)
     return Scenario(
         name=path.stem,
         title=content.title,
         manifest=content.manifest,
-        manifest_text=manifest.read_text(),
+        manifest_text=_manifest(path, "manifest", content.manifest),
         tags=content.tags,
         nodes=content.nodes,
         pods=content.pods,
         engine=content.engine,
         dns64=content.dns64,
         clat=content.clat,
+        cloud=content.cloud,
         faults=content.faults,
         expect=content.expect,
+        old=content.old,
+        old_text=None if content.old is None else _manifest(path, "old", content.old),
+        expect_problems=content.expect_problems,
     )
+
+
+def _manifest(path: Path, key: str, name: str) -> str:
+    """Return the text of a manifest that a scenario's file names."""
+    manifest = MANIFESTS / name
+    if manifest.parent != MANIFESTS or not manifest.is_file():
+        raise InvalidInputError(path.name, [_problem(key, f"no such file in {MANIFESTS.name}/")])
+    return manifest.read_text()
+
+
+def _at_odds(content: _File) -> Iterator[Problem]:
+    """Yield what cannot stand together: what is refused is not built, and nothing breaks in it."""
+    refused = bool(content.expect_problems)
+    for key, given in (("faults", content.faults), ("expect", content.expect)):
+        if refused and given:
+            yield _problem(key, "nothing is built where problems are expected, so leave it out")
+    if content.old is not None and not refused:
+        yield _problem("old", "an update is only judged where problems are expected")
 
 
 def _problem(field_path: str, detail: str) -> Problem:

@@ -4,11 +4,20 @@ import os
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 
-from dataplane.kernel import netns
+from dataplane.kernel import netns, vxlan
 from dataplane.kernel.netlink import Batch, NetlinkError, Peer
 from dataplane.model.address import Network
 from dataplane.model.errors import LabFailedError
-from dataplane.model.topology import End, Link, Namespace, Route, Topology, TranslatorSpec
+from dataplane.model.topology import (
+    End,
+    Link,
+    Namespace,
+    Route,
+    Topology,
+    TranslatorSpec,
+    Tunnel,
+)
+from dataplane.rules.pathmtu import IPV6_MIN_MTU
 from labs import engines
 from labs.site import Site
 
@@ -46,14 +55,18 @@ def write_sysctls(namespace: Namespace) -> None:
 
 
 def devices(topology: Topology) -> dict[str, Callable[[], None]]:
-    """Return what makes the translators' devices, by namespace; for threads that are inside."""
+    """Return what makes translators' devices and tunnels, by namespace; for threads that are inside."""
     makers: dict[str, Callable[[], None]] = {}
-    for namespace in {spec.namespace for spec in topology.translators}:
-        specs = [spec for spec in topology.translators if spec.namespace == namespace]
+    wanted: tuple[TranslatorSpec | Tunnel, ...] = (*topology.translators, *topology.tunnels)
+    for namespace in {spec.namespace for spec in wanted}:
+        specs = [spec for spec in wanted if spec.namespace == namespace]
 
-        def make(specs: Iterable[TranslatorSpec] = specs) -> None:
+        def make(specs: Iterable[TranslatorSpec | Tunnel] = specs) -> None:
             for spec in specs:
-                engines.engine(spec.engine).device(spec)
+                if isinstance(spec, Tunnel):
+                    _make_tunnel(spec)
+                else:
+                    engines.engine(spec.engine).device(spec)
 
         makers[namespace] = make
     return makers
@@ -69,7 +82,8 @@ def links(wanted: Iterable[Link], open_namespace: Callable[[str], int]) -> Batch
         a, b = link.a, link.b
         peer = Peer(b.interface, b.index, b.mac, open_namespace(b.namespace))
         batch = batches.setdefault(a.namespace, Batch())
-        batch.veth(a.interface, index=a.index, mac=a.mac, mtu=link.mtu, peer=peer)
+        mtu = max(link.mtu, IPV6_MIN_MTU)  # see `narrowed`
+        batch.veth(a.interface, index=a.index, mac=a.mac, mtu=mtu, peer=peer)
     return batches
 
 
@@ -91,13 +105,30 @@ def addresses(topology: Topology, members: Iterable[Namespace]) -> Batches:
         batch.up(spec.index, mtu=spec.mtu)
         if spec.kind == "clat" and spec.address4 is not None:
             batch.address(spec.index, spec.address4)
+    for tunnel in topology.tunnels:
+        batches[tunnel.namespace].up(tunnel.index, mtu=tunnel.mtu)
     for neighbour in topology.neighbours:
         index = indexes[neighbour.namespace, neighbour.interface]
         batches[neighbour.namespace].neighbour(index, neighbour.address, neighbour.mac)
     for route in topology.routes:
         index = _index_of(route, indexes)
         destination = route.destination or _default(route)
-        batches[route.namespace].route(index, destination, via=route.via, source=route.source)
+        batches[route.namespace].route(
+            index, destination, via=route.via, source=route.source, mtu=route.mtu
+        )
+    return batches
+
+
+def narrowed(topology: Topology) -> Batches:
+    """Return the batches that make links narrower than IPv6 allows; they come after all others.
+
+    On such an interface the kernel gives IPv6 up, with addresses and routes, and takes no new
+    ones: so it goes where an MTU changes on a network that works.
+    """
+    batches: Batches = {}
+    for link in topology.links:
+        for end in (link.a, link.b) if link.mtu < IPV6_MIN_MTU else ():
+            batches.setdefault(end.namespace, Batch()).up(end.index, mtu=link.mtu)
     return batches
 
 
@@ -115,6 +146,18 @@ def apply(batches: Batches, site: Site, proceed: Callable[[], None]) -> None:
     netns.call_each(names, inside)
 
 
+def _make_tunnel(spec: Tunnel) -> None:
+    vxlan.add(
+        spec.interface,
+        index=spec.index,
+        mac=spec.mac,
+        network=spec.network,
+        port=spec.port,
+        local=spec.local,
+        remote=spec.remote,
+    )
+
+
 def _add_addresses(batch: Batch, end: End) -> None:
     for address in end.addresses:
         batch.address(end.index, address)
@@ -124,6 +167,7 @@ def _indexes(topology: Topology) -> dict[tuple[str, str], int]:
     ends = (end for link in topology.links for end in (link.a, link.b))
     indexes = {(end.namespace, end.interface): end.index for end in ends}
     indexes |= {(spec.namespace, spec.interface): spec.index for spec in topology.translators}
+    indexes |= {(tunnel.namespace, tunnel.interface): tunnel.index for tunnel in topology.tunnels}
     indexes |= {(namespace.name, "lo"): LOOPBACK for namespace in topology.namespaces}
     return indexes
 

@@ -215,7 +215,8 @@ def leaving(tap: Tap, egress: int) -> bool:
 def _flow(key: tuple[Any, ...], shares: tuple[tuple[Any, ...], ...], tap: Tap) -> FlowSeen:
     source, destination, _, source_port, destination_port, protocol, family, egress, _ = key
     used = [share for share in shares if share[0]]
-    packets, octets, first, last, fragments, flags = zip(*used, strict=True) if used else [(0,)] * 6
+    columns = zip(*used, strict=True) if used else [(0,)] * 7
+    packets, octets, first, last, fragments, flags, lengths = columns
     tcp_flags = 0
     for share in flags:
         tcp_flags |= share
@@ -235,6 +236,7 @@ def _flow(key: tuple[Any, ...], shares: tuple[tuple[Any, ...], ...], tap: Tap) -
         last_ns=max(*last, *first),
         tcp_flags=tcp_flags,
         fragments=sum(fragments),
+        largest=max(lengths),
     )
 
 

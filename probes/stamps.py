@@ -1,14 +1,17 @@
 """Stamps: packets that carry something which translators keep, each with a stamp made of it.
 
+With them come the messages that say "packet too big", which carry the packet that they are about.
+
 Stamping is the second half of the packet program `bpf/flows.c` (`bpf/stamps.h`), because both need
 the parsed packet; this is the collector of its ring buffer.
 """
 
+import sys
 from collections import deque
 from collections.abc import Mapping
 
 from dataplane.model.address import Family
-from dataplane.model.seen import PacketKind, PacketSeen, ProbeReport
+from dataplane.model.seen import PacketKind, PacketSeen, ProbeReport, Quoted, TooBigSeen
 from probes.flows import Flows, address, leaving
 
 KINDS: Mapping[int, PacketKind] = {
@@ -19,6 +22,8 @@ KINDS: Mapping[int, PacketKind] = {
     5: PacketKind.ECHO_REQUEST,
     6: PacketKind.ECHO_REPLY,
 }
+TOO_BIG = 7
+KIND_AT = slice(44, 46)  # of every event, behind its key (`bpf/stamps.h`)
 MOST = 250_000  # events that are kept (25 MB); older ones are dropped, and reported as evicted
 
 
@@ -28,23 +33,31 @@ class Stamps:
     def __init__(self, flows: Flows, *, most: int = MOST) -> None:
         self._flows = flows
         self._layout = flows.module.layout("packets_layout")
+        self._complaint = flows.module.layout("too_big_layout")
         self._events: deque[bytes] = deque(maxlen=most)
+        self._complaints: deque[bytes] = deque(maxlen=most)
         self._taken = self._handed = 0
         self._taps = {tap.index: tap for tap in flows.taps}
         self.ring = flows.module.ring("packets", self._take)
 
     def _take(self, event: bytes) -> None:
         self._taken += 1
-        self._events.append(event)
+        complains = int.from_bytes(event[KIND_AT], sys.byteorder) == TOO_BIG
+        (self._complaints if complains else self._events).append(event)
 
     def read(self) -> tuple[PacketSeen, ...]:
         """Return the packets that have come so far, in the order in which they were stamped."""
         return tuple(self._packet(event) for event in list(self._events))
 
+    def too_big(self) -> tuple[TooBigSeen, ...]:
+        """Return the messages so far that said "packet too big"."""
+        return tuple(self._too_big(event) for event in list(self._complaints))
+
     def take(self) -> tuple[PacketSeen, ...]:
         """Return the packets that have come since the last call, and forget them."""
         events = [self._events.popleft() for _ in range(len(self._events))]
-        self._handed += len(events)
+        self._handed += len(events) + len(self._complaints)
+        self._complaints.clear()
         return tuple(self._packet(event) for event in events)
 
     def reports(self) -> tuple[ProbeReport, ...]:
@@ -53,7 +66,7 @@ class Stamps:
         `lost` are events that did not fit the ring buffer. Events that were dropped here because
         nobody took them are `evicted`; they are not kept by tap and stand with every one.
         """
-        evicted = self._taken - self._handed - len(self._events)
+        evicted = self._taken - self._handed - len(self._events) - len(self._complaints)
         reports = []
         for tap in self._flows.taps:
             books = self._flows.books(tap)
@@ -74,7 +87,7 @@ class Stamps:
     def _packet(self, event: bytes) -> PacketSeen:
         fields = self._layout.codec.unpack(event)
         source, destination, interface, source_port, destination_port = fields[:5]
-        protocol, family, egress, _, kind, stamp, time_ns = fields[5:]
+        protocol, family, egress, _, kind, length, stamp, time_ns = fields[5:]
         tap = self._taps[interface]
         return PacketSeen(
             tap=tap.name,
@@ -88,4 +101,28 @@ class Stamps:
             destination=address(destination, family),
             source_port=source_port,
             destination_port=destination_port,
+            length=length,
+        )
+
+    def _too_big(self, event: bytes) -> TooBigSeen:
+        fields = self._complaint.codec.unpack(event)
+        source, destination, interface, _, _, _, family, egress = fields[:8]
+        _, _, _, mtu, time_ns = fields[8:13]
+        refused = fields[13:]
+        tap = self._taps[interface]
+        return TooBigSeen(
+            tap=tap.name,
+            leaving=leaving(tap, egress),
+            time_ns=time_ns,
+            family=Family.IPV4 if family == 4 else Family.IPV6,
+            source=address(source, family),
+            destination=address(destination, family),
+            mtu=mtu,
+            refused=Quoted(
+                protocol=refused[5],
+                source=address(refused[0], refused[6]),
+                destination=address(refused[1], refused[6]),
+                source_port=refused[3],
+                destination_port=refused[4],
+            ),
         )

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from dataplane.kernel import netns
 from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
-from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
+from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport, TooBigSeen
 from dataplane.model.topology import Point, Tap
 from probes.connects import Connects
 from probes.flows import Flows, Snapshot
@@ -107,6 +107,13 @@ class Watch(Closing):
             return ()
         self.consume()
         return self._stamps.read()
+
+    def too_big(self) -> tuple[TooBigSeen, ...]:
+        """Return every message so far that said "packet too big"."""
+        if self._stamps is None:
+            return ()
+        self.consume()
+        return self._stamps.too_big()
 
     def connects(self) -> tuple[ConnectSeen, ...]:
         """Return every attempt so far."""

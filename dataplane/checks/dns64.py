@@ -13,20 +13,19 @@ What to do: compare the resolver's DNS64 prefix with the NAT64's; see which of t
 means. With BIND the option is `dns64`, with unbound `dns64-prefix`, with CoreDNS the plugin dns64.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
-from dataplane.checks.ground.exchanges import SLACK_NS
+from dataplane.checks.ground.answers import EMPTY, NXDOMAIN, UNANSWERED, Answers, addresses
+from dataplane.checks.ground.asking import identifier, resolves, turns
 from dataplane.checks.ground.ledger import Ledger
-from dataplane.checks.ground.places import DNS_PORT, GATEWAY
+from dataplane.checks.ground.places import GATEWAY
 from dataplane.checks.ground.sights import Sights
-from dataplane.checks.ground.way import REFUSALS
 from dataplane.model.address import Address
 from dataplane.model.answer import Judgement
-from dataplane.model.plan import Plan, PodPlan
-from dataplane.model.stimulus import Outcome, Resolve, Stimulus
+from dataplane.model.plan import Plan
+from dataplane.model.stimulus import Outcome, Stimulus
 from dataplane.model.topology import Point
 from dataplane.model.view import Check, Sight, View
 from dataplane.rules.rfc6052 import embed
@@ -37,9 +36,6 @@ IPV4ONLY_ADDRESSES = (
     IPv4Address("192.0.0.170"),
     IPv4Address("192.0.0.171"),
 )  # RFC 7050 section 2.2
-NXDOMAIN = "NXDOMAIN"
-UNANSWERED = REFUSALS | {"TIMEOUT"}
-EMPTY = frozenset({None, "NODATA", "NOERROR"})
 TIMEOUT_S = 0.8
 
 
@@ -90,31 +86,7 @@ def questions(plan: Plan) -> Iterator[Question]:
 
 def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
     """Return every question once from every node that has actors; these take turns."""
-    return tuple(
-        Resolve(
-            id=_id(pod.name, question),
-            check=NAME,
-            pod=pod.name,
-            name=question.name,
-            type=question.type,
-            label=question.label,
-            timeout=TIMEOUT_S,
-        )
-        for pod, question in _asked(plan)
-    )
-
-
-def _asked(plan: Plan) -> Iterator[tuple[PodPlan, Question]]:
-    """Yield who asks what."""
-    for node in plan.nodes:
-        actors = [pod for pod in node.pods if pod.actor]
-        for number, question in enumerate(questions(plan)):
-            if actors:
-                yield actors[number % len(actors)], question
-
-
-def _id(pod: str, question: Question) -> str:
-    return f"{NAME}/{pod}/{question.label}/{question.name}/{question.type}"
+    return resolves(NAME, turns(plan, tuple(questions(plan))), timeout=TIMEOUT_S)
 
 
 class _Bench:
@@ -123,46 +95,30 @@ class _Bench:
     def __init__(self, view: View, prefix: IPv6Network) -> None:
         self.view = view
         self.prefix = prefix
-        self.sights = Sights(view)
-        self.subject = next(iter(self.sights.owners(Point.TRANSLATOR)), GATEWAY)
+        sights = Sights(view)
+        self.answers = Answers(view, sights)
+        self.subject = next(iter(sights.owners(Point.TRANSLATOR)), GATEWAY)
         self.ledger = Ledger()
         self.doubts: list[str] = []
-        self.times: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-        self.looked_at = 0
-        self._hear()
-
-    def _hear(self) -> None:
-        """Gather when DNS answers reached which pod, and how many."""
-        for flow in self.view.evidence.flows:
-            tap = self.view.taps.get(flow.tap)
-            if tap and tap.point is Point.POD and not flow.leaving and flow.source_port == DNS_PORT:
-                self.times[tap.owner].append((flow.first_ns, flow.last_ns))
-                self.looked_at += flow.packets
-        for packet in self.view.evidence.packets:
-            if (
-                packet.source_port == DNS_PORT
-                and not packet.leaving
-                and self.sights.point(packet) is Point.POD
-            ):
-                self.times[self.sights.owner(packet)].append((packet.time_ns, packet.time_ns))
-
-    def heard(self, pod: str, outcome: Outcome) -> bool:
-        """Tell whether a DNS answer reached the pod while a client waited for one."""
-        begin, end = outcome.started_ns - SLACK_NS, outcome.ended_ns + SLACK_NS
-        return any(first <= end and last >= begin for first, last in self.times[pod])
 
     def judge(self, question: Question) -> None:
         """Judge one question over all pods that asked it."""
         silent: list[tuple[str, Outcome]] = []
         answered = False
-        for pod in (p.name for p, asked in _asked(self.view.plan) if asked == question):
-            outcome = self.view.outcomes.get(_id(pod, question))
+        for pod in (
+            p.name
+            for p, asked in turns(self.view.plan, tuple(questions(self.view.plan)))
+            if asked == question
+        ):
+            outcome = self.view.outcomes.get(identifier(NAME, pod, question))
             if outcome is None:
-                self.doubts.append(f"{_id(pod, question)} was not carried out")
+                self.doubts.append(f"{identifier(NAME, pod, question)} was not carried out")
             elif outcome.error in UNANSWERED:
                 silent.append((pod, outcome))
-            elif not self.heard(pod, outcome):
-                self.doubts.append(f"{_id(pod, question)}: no DNS answer was seen at {pod}")
+            elif not self.answers.heard(pod, outcome):
+                self.doubts.append(
+                    f"{identifier(NAME, pod, question)}: no DNS answer was seen at {pod}"
+                )
             else:
                 answered = True
                 self._compare(question, pod, outcome)
@@ -173,7 +129,7 @@ class _Bench:
         missing = question.addresses is None
         if missing and outcome.error == NXDOMAIN:
             return
-        got = _addresses(outcome)
+        got = addresses(outcome)
         if not missing and outcome.error in EMPTY and got == question.addresses:
             return
         listed = ", ".join(outcome.answers) or (outcome.error or "no record")
@@ -208,7 +164,7 @@ class _Bench:
     def _silent(self, question: Question, silent: list[tuple[str, Outcome]]) -> None:
         """Judge a question that nobody got an answer to: the resolver's doing, or the network's."""
         for pod, outcome in silent:
-            if self.times[pod] or self._arrived(pod, outcome):
+            if self.answers.withheld(pod, outcome):
                 self.ledger.add(
                     subject=self.subject,
                     cause=f"the resolver does not answer {question.type} queries for {question.name}",
@@ -217,29 +173,6 @@ class _Bench:
                     remedy="see whether the resolver runs and reaches its upstream",
                     evidence=f"{pod} asked and got no answer",
                 )
-
-    def _arrived(self, pod: str, outcome: Outcome) -> bool:
-        """Tell whether a query got out of its node while answers to other packets came in."""
-        node = next((p.node for p in self.view.plan.actors if p.name == pod), None)
-        begin, end = outcome.started_ns - SLACK_NS, outcome.ended_ns
-        asked = came = False
-        for packet in self.view.evidence.packets:
-            if self.sights.point(packet) is Point.UPLINK and self.sights.owner(packet) == node:
-                if packet.leaving and packet.destination_port == DNS_PORT:
-                    asked |= begin <= packet.time_ns <= end
-                came |= not packet.leaving
-        return asked and came
-
-
-def _addresses(outcome: Outcome) -> frozenset[Address]:
-    """Return the addresses of an answer; the names of a CNAME chain are passed over."""
-    found: set[Address] = set()
-    for text in outcome.answers:
-        try:
-            found.add(ip_address(text))
-        except ValueError:
-            continue
-    return frozenset(found)
 
 
 def _wanted(question: Question) -> str:
@@ -265,7 +198,7 @@ def judge(view: View) -> Judgement:
     for question in questions(view.plan):
         bench.judge(question)
     return Judgement(
-        looked_at=bench.looked_at,
+        looked_at=bench.answers.packets,
         findings=bench.ledger.findings(),
         doubts=tuple(bench.doubts),
     )

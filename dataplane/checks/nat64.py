@@ -8,8 +8,9 @@ Looks at: packets at the translator's own interface, recognised by their stamps.
 in as IPv6 must come out as IPv4, to the address that is embedded in its destination (RFC 6052
 section 2.3), from a source of the translator's pool; the answer must go in as IPv4 and come out as
 IPv6 with the server's address embedded. What happens to packets before and behind the translator
-is not its fault and gives no finding here. Literals that no translator may forward (loopback,
-link-local, multicast) are not counted.
+is not its fault and gives no finding here, but for one thing: where not one translated packet leaves
+the gateway's edge, the translator has no IPv4 to send with (kubernetes-sigs/nat64#43). Literals that
+no translator may forward (loopback, link-local, multicast) are not counted.
 
 What to do: see whether the translator runs at the gateway, whether its prefix is the one that the
 cluster and DNS64 use, and whether the route to the prefix leads into its interface.
@@ -33,6 +34,7 @@ from dataplane.rules.rfc6052 import embed, extract
 NAME = "nat64"
 TIMEOUT_S = 1.0  # translators in user space take their time on a busy machine
 RUNNING = "see whether the translator runs, and whether it serves this prefix"
+UPLINK = "give the gateway an IPv4 address and a default route at its edge, or look at its filters"
 ROUTED = "see whether the translator runs, and whether the prefix is routed into its interface"
 
 
@@ -81,6 +83,8 @@ class _Bench:
         self.entered = 0
         self.sent: list[Journey] = []
         self.answered = False
+        self.translated: list[Journey] = []
+        self.left = 0
 
     def meant(self, address: Address) -> IPv4Address | None:
         """Return the IPv4 address that a destination stands for, None when it is not for NAT64."""
@@ -114,8 +118,11 @@ class _Bench:
             self._swallowed(request, inside)
         elif self._wrong_request(request, inside, outside, server):
             return
-        elif exchange.answer is not None and not exchange.answer.ambiguous:
-            self._judge_answer(exchange.answer, server)
+        else:
+            self.translated.append(request)
+            self.left += self.sights.hop(request, Point.EDGE, leaving=True) is not None
+            if exchange.answer is not None and not exchange.answer.ambiguous:
+                self._judge_answer(exchange.answer, server)
 
     def _wrong_request(
         self, request: Journey, inside: PacketSeen, outside: PacketSeen, server: IPv4Address
@@ -189,6 +196,20 @@ class _Bench:
                 evidence=f"{journey.hops[0].packet}: {self.sights.trail(journey)}",
             )
 
+    def not_sent(self) -> None:
+        """Judge that nothing of what was translated left the gateway."""
+        if self.left or not self.sights.watched(Point.EDGE, self.subject):
+            return
+        for journey in self.translated:
+            self.ledger.add(
+                subject=self.subject,
+                cause=f"{self.subject} translates, and sends nothing out over IPv4",
+                expected="translated packets leave the gateway's edge",
+                seen=f"{len(self.translated)} packets came out of the translator, none left",
+                remedy=UPLINK,
+                evidence=f"{journey.hops[0].packet}: {self.sights.trail(journey)}",
+            )
+
 
 def _echo(hop: PacketSeen) -> bool:
     return hop.packet.value.startswith(
@@ -205,6 +226,7 @@ def judge(view: View) -> Judgement:
     for exchange in exchanges(view):
         bench.judge(exchange)
     bench.not_reached()
+    bench.not_sent()
     return Judgement(
         looked_at=bench.entered or len(bench.sent),
         findings=bench.ledger.findings(),

@@ -13,10 +13,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    texts = {check.name: (check.title, check.doc) for check in checks()}
     if options.name is None:
-        return _list({name: title for name, (title, _) in texts.items()}, options)
-    texts |= {fault.name: (fault.title, fault.doc) for fault in faults().values()}
+        return _list({check.name: check.title for check in checks()}, options)
+    texts = {fault.name: (fault.title, fault.doc) for fault in faults().values()}
+    texts |= {check.name: (check.title, check.doc) for check in checks()}  # a check goes first
     if options.name not in texts:
         raise UsageError(f"{options.name}: no such check or fault; there are: {', '.join(texts)}")
     title, doc = texts[options.name]

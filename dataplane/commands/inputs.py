@@ -3,11 +3,20 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv6Network, ip_address, ip_network
 from pathlib import Path
+from typing import TypeVar
 
 from dataplane.commands.verb import UsageError, describe, say
+from dataplane.model.cloud import Allocator
+from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
+from dataplane.planning import clouds
 from dataplane.session.prepare import Prepared, Shape, prepare_manifest, prepare_scenario
 from labs import scenario as scenarios
+
+Value = TypeVar("Value")
 
 LIMIT = 1 << 20  # octets of a manifest; more is no manifest (dataplane.manifest refuses it, too)
 
@@ -20,6 +29,55 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", metavar="E", help="translator engine (the scenario's, tayga)")
     parser.add_argument("--dns64", choices=("bind", "unbound"), help="DNS64 server (bind)")
     parser.add_argument("--clat", choices=("pod", "node", "none"), help="place of the CLAT (pod)")
+    cloud = parser.add_argument_group("what the cloud gives")
+    cloud.add_argument("--cloud", choices=clouds.names(), help="its model (spec.provider.type)")
+    cloud.add_argument(
+        "--allocator",
+        type=Allocator,
+        choices=tuple(Allocator),
+        help="who sets the nodes' PodCIDRs (as keywords and cloud have it)",
+    )
+    cloud.add_argument(
+        "--vpc", type=_vpc, metavar="PREFIX", help="the cluster's IPv6 block; none: a flat network"
+    )
+    cloud.add_argument("--zones", type=_count(1, 85), default=1, metavar="N", help="zones (1)")
+    cloud.add_argument(
+        "--node-address",
+        type=_each(ip_address),
+        action="append",
+        default=[],
+        metavar="A[,A]",
+        help="a node's addresses; repeatable, node by node",
+    )
+    cloud.add_argument(
+        "--pod-cidr",
+        type=_each(ip_network),
+        action="append",
+        default=[],
+        metavar="C[,C]",
+        help="a node's PodCIDRs; repeatable, node by node",
+    )
+
+
+def _vpc(text: str) -> Infrastructure:
+    if text == "none":
+        return Infrastructure(flat=True)
+    try:
+        return Infrastructure(prefix=IPv6Network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write an IPv6 prefix, or none") from error
+
+
+def _each(read: Callable[[str], Value]) -> Callable[[str], tuple[Value, ...]]:
+    """Return a reader of a list of values with commas between them."""
+
+    def values(text: str) -> tuple[Value, ...]:
+        try:
+            return tuple(read(part) for part in text.split(","))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return values
 
 
 def _count(low: int, high: int) -> "type[int]":
@@ -79,6 +137,14 @@ def shape_of(options: argparse.Namespace) -> Shape:
         engine=options.engine,
         dns64=options.dns64,
         clat=options.clat,
+        cloud=options.cloud,
+        allocator=options.allocator,
+        infrastructure=replace(
+            options.vpc or NOTHING_GIVEN,
+            zones=options.zones,
+            node_addresses=tuple(options.node_address),
+            pod_cidrs=tuple(options.pod_cidr),
+        ),
     )
 
 

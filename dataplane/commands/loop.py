@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from dataplane.commands.verb import Exit, say
+from dataplane.model.errors import LabFailedError
 
 SIGNALS = {
     signal.SIGINT: Exit.INTERRUPTED,
@@ -75,7 +76,8 @@ def run_async(main: Callable[[Ending], Coroutine[Any, Any, int]]) -> int:
         # What is told to end in the middle of something may fail at it; the code is the signal's.
         if not endings or endings[0].signal is None:
             raise
-        say(f"sixscope: on the way out: {type(failure).__name__}: {failure}")
+        kind = "" if isinstance(failure, LabFailedError) else f"{type(failure).__name__}: "
+        say(f"sixscope: on the way out: {kind}{failure}")
         code = Exit.UNKNOWN
     came = endings[0].signal if endings else None
     return code if came is None else SIGNALS[came]

@@ -12,6 +12,7 @@ from dataplane.commands.inputs import add_plan_options, prepare, require_writabl
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
 from dataplane.commands.progress import Progress
+from dataplane.commands.refuse import expected_refusal, refuse
 from dataplane.commands.verb import (
     Exit,
     UsageError,
@@ -42,7 +43,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--fault", action="append", default=[], metavar="F", help="put a fault in; repeatable"
     )
     add_plan_options(parser)
-    parser.add_argument("--no-probes", action="store_true", help="drive only: all must be unknown")
+    parser.add_argument(
+        "--no-probes",
+        action="store_true",
+        help="attach nothing: what rests on packets must be unknown",
+    )
     parser.add_argument(
         "--expect", action="store_true", help="exit 0 when the scenario's expectations are met"
     )
@@ -56,6 +61,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.schema:
         return print_schema(RunResult)
+    refusal = expected_refusal(options)
+    if refusal is not None:
+        return refuse(refusal, options)
     prepared = prepare(options)
     if options.expect and prepared.expected is None:
         raise UsageError(

@@ -67,10 +67,11 @@ class Verb:
     description: str = ""
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add `-o/--output`, which every verb with a result has."""
+def add_output(parser: argparse.ArgumentParser, *more: str) -> None:
+    """Add `-o/--output`, which every verb with a result has: text, json and `more`."""
+    choices = ("text", "json", *more)
     parser.add_argument(
-        "-o", "--output", choices=("text", "json"), default="text", help="how to print (text)"
+        "-o", "--output", choices=choices, default="text", help="how to print (text)"
     )
 
 

@@ -41,15 +41,12 @@ NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
-NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
-NLMSGERR_ATTR_MSG = 1
+NLM_F_CAPPED, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 0x100, 0x200, 1
 RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST = 254, 4, 1
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
-RTNH_F_ONLINK = 4
-NUD_PERMANENT = 0x80
-IFA_F_NODAD = 0x02
-IFF_UP = 1
-RTMGRP_LINK = 1
+RTNH_F_ONLINK, RTAX_MTU = 4, 2
+NUD_PERMANENT, IFA_F_NODAD = 0x80, 0x02
+IFF_UP, RTMGRP_LINK = 1, 1
 
 HEADER = struct.Struct("=IHHII")
 CHUNK = 30_000  # octets per write; the kernel takes one skb, whose linear part stays small
@@ -140,14 +137,13 @@ class Batch:
         *,
         via: Address | None = None,
         source: Address | None = None,
+        mtu: int | None = None,
     ) -> None:
-        """Add or replace a route; a next hop is on-link whatever the prefixes say."""
+        """Add or replace a route; a next hop is on-link whatever the prefixes say, `mtu` is locked."""
         message = rtmsg()
         message["family"] = _family(destination)
         message["dst_len"] = destination.prefixlen
-        message["table"] = RT_TABLE_MAIN
-        message["proto"] = RTPROT_STATIC
-        message["type"] = RTN_UNICAST
+        message.update(table=RT_TABLE_MAIN, proto=RTPROT_STATIC, type=RTN_UNICAST)
         plain4 = destination.version == 4 and via is None
         message["scope"] = RT_SCOPE_LINK if plain4 else RT_SCOPE_UNIVERSE
         attributes: list[tuple[str, Any]] = [("RTA_OIF", index)]
@@ -161,6 +157,9 @@ class Batch:
                 attributes.append(("RTA_VIA", {"family": _family(via), "addr": str(via)}))
         if source is not None:
             attributes.append(("RTA_PREFSRC", str(source)))
+        if mtu is not None:  # locked, because only then it counts for what is forwarded
+            metrics = [("RTAX_LOCK", 1 << RTAX_MTU), ("RTAX_MTU", mtu)]
+            attributes.append(("RTA_METRICS", {"attrs": metrics}))
         message["attrs"] = attributes
         what = f"route add {destination} via {via} dev {index}"
         self._add(message, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, what)
@@ -255,18 +254,22 @@ def addresses() -> list[tuple[int, str]]:
 
 
 def routes() -> list[tuple[str, str | None, int | None]]:
-    """List (destination, next hop, interface index) of the main table, both families."""
+    """List (destination, next hop, interface index) of the main table's unicast routes, both families.
+
+    A route with several next hops is listed once for each of them.
+    """
     result = []
     for family in (socket.AF_INET, socket.AF_INET6):
         request = rtmsg()
         request["family"] = family
         for message in _dump(RTM_GETROUTE, request):
-            if message["table"] != RT_TABLE_MAIN:
+            if message["table"] != RT_TABLE_MAIN or message["type"] != RTN_UNICAST:
                 continue
             unset = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - a route, not a socket
-            start = message.get_attr("RTA_DST") or unset
-            via = message.get_attr("RTA_GATEWAY") or (message.get_attr("RTA_VIA") or {}).get("addr")
-            result.append((f"{start}/{message['dst_len']}", via, message.get_attr("RTA_OIF")))
+            to = f"{message.get_attr('RTA_DST') or unset}/{message['dst_len']}"
+            for hop in message.get_attr("RTA_MULTIPATH") or [message]:
+                via = hop.get_attr("RTA_GATEWAY") or (hop.get_attr("RTA_VIA") or {}).get("addr")
+                result.append((to, via, hop.get_attr("RTA_OIF") or hop.get("oif")))
     return result
 
 

@@ -21,7 +21,7 @@ MAX_NODES = 200_000
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_KEY = regex(r"[A-Za-z0-9_-]{1,63}")
-_STEP = regex(r"\[(\d+)\]|([^.\[\]]+)")
+_STEP = regex(r"\[(\d+)\]|\[([^\]]*)\]|([^.\[\]]+)")
 
 Value = object
 Position = tuple[int, int]
@@ -40,12 +40,13 @@ class Document:
     _marks: dict[tuple[int, Hashable], tuple[Position, Position]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _odd: dict[tuple[int, str], str] = field(default_factory=dict, repr=False, compare=False)
 
     def position(self, path: str, *, key: bool = False) -> Position | None:
         """Return where the value at `path` stands (or its key), else its nearest known parent."""
         value, found = self.value, None
-        for index, name in _STEP.findall(path):
-            step: Hashable = int(index) if index else name
+        for index, odd, name in _STEP.findall(path):
+            step: Hashable = int(index) if index else name or self._odd.get((id(value), odd), odd)
             marks = self._marks.get((id(value), step))
             if marks is None:
                 break
@@ -122,6 +123,7 @@ class _Reader:
         self._frames: list[_Frame] = []
         self._anchors: dict[str, tuple[Value, int]] = {}
         self._marks: dict[tuple[int, Hashable], tuple[Position, Position]] = {}
+        self._odd: dict[tuple[int, str], str] = {}
         self._problems: list[Problem] = []
         self._kept: list[Value] = []  # marks go by identity: no container may die before the rest
         self._root: Value = None
@@ -145,6 +147,7 @@ class _Reader:
                                 value=self._root,
                                 problems=problems,
                                 _marks=self._marks,
+                                _odd=self._odd,
                             )
                         )
                     index += 1
@@ -223,7 +226,7 @@ class _Reader:
             return
         scalar = not isinstance(value, dict | list)
         marks = (frame.key_position, position if scalar else frame.key_position)
-        self._marks[id(frame.container), key] = marks
+        self._mark(frame.container, key, marks)
         frame.container[key] = value
 
     def _merge(self, frame: _Frame, merged: Value) -> None:
@@ -234,7 +237,15 @@ class _Reader:
         for key, value in merged.items():
             if key not in frame.container:
                 frame.container[key] = value
-                self._marks[id(frame.container), key] = self._marks[id(merged), key]
+                self._mark(frame.container, key, self._marks[id(merged), key])
+
+    def _mark(self, container: object, key: str, marks: tuple[Position, Position]) -> None:
+        """Remember where a key stands; one that paths spell otherwise, under that spelling too."""
+        self._marks[id(container), key] = marks
+        if not _PLAIN_KEY.fullmatch(key):
+            spelt = join("", key)[1:-1]
+            if spelt != key:
+                self._odd.setdefault((id(container), spelt), key)
 
     def _count(self, nodes: int, position: Position) -> None:
         self._nodes += nodes

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dataplane.model.address import Family, Network
+from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 
 
 class Strategy(StrEnum):
@@ -41,6 +42,7 @@ class Cluster:
     `families` is `ipFamilies` in its order: the first is the primary one. Wishes hold at most one
     entry per family, the primary family's first. Mask sizes are prefix lengths in bits
     (`nodeCIDRMaskSize`, `nodeCIDRMaskSizeIPv6`), None when the manifest leaves them to defaulting.
+    `infrastructure` is what the provider's own configuration decides.
     """
 
     name: str
@@ -51,3 +53,4 @@ class Cluster:
     cni: str = "calico"
     provider: str = "local"
     node_mask_size: dict[Family, int] = field(default_factory=dict)
+    infrastructure: Infrastructure = NOTHING_GIVEN

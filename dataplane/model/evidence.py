@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 
 from dataplane.model.plan import Plan
-from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
+from dataplane.model.seen import (
+    ConnectSeen,
+    FlowSeen,
+    LinkSeen,
+    ListenerSeen,
+    PacketSeen,
+    ProbeReport,
+    RouteSeen,
+    SettingSeen,
+    TooBigSeen,
+)
 from dataplane.model.stimulus import Outcome, Stimulus
 from dataplane.model.topology import Tap
 
 SCHEMA = 1
+"""The number of the recording's format; when it changes is told in `dataplane.record.lines`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,5 +46,10 @@ class Evidence:
     outcomes: tuple[Outcome, ...] = ()
     flows: tuple[FlowSeen, ...] = ()
     packets: tuple[PacketSeen, ...] = ()
+    too_big: tuple[TooBigSeen, ...] = ()
     connects: tuple[ConnectSeen, ...] = ()
+    listeners: tuple[ListenerSeen, ...] = ()
+    settings: tuple[SettingSeen, ...] = ()
+    routes: tuple[RouteSeen, ...] = ()
+    links: tuple[LinkSeen, ...] = ()
     reports: tuple[ProbeReport, ...] = ()

@@ -1,10 +1,15 @@
 """A plan: every range and every address of the cluster and its surroundings. Same input, same plan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Literal
 
 from dataplane.model.address import Address, Family, Network, family_of
+from dataplane.model.cloud import BitBudget, CloudPlan, PodPool
+from dataplane.model.components import Component, Resolved
+from dataplane.model.problem import Problem
+from dataplane.model.proxy import ProxyPlan
 
 
 class ClatPlacement(StrEnum):
@@ -52,7 +57,11 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePlan:
-    """A ClusterIP service; `endpoints` are pod names, `port` and `target_port` TCP and UDP alike."""
+    """A service; `endpoints` are pod names, `port` and `target_port` TCP and UDP alike.
+
+    `addresses` are its clusterIPs. `node_port` is open on every node, None for type ClusterIP;
+    `load_balancer` are the addresses of its balancer (VIPs), which every node translates, too.
+    """
 
     name: str
     namespace: str
@@ -60,6 +69,10 @@ class ServicePlan:
     port: int
     target_port: int
     endpoints: tuple[str, ...]
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
+    node_port: int | None = None
+    load_balancer: tuple[Address, ...] = ()
 
     @property
     def dns_name(self) -> str:
@@ -124,7 +137,9 @@ class Plan:
     """The whole cluster with its gateway and its internet.
 
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
-    source other than `seed`. Ranges are primary family first.
+    source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
+    who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
+    None where nobody knows how kube-proxy is configured.
     """
 
     name: str
@@ -145,6 +160,13 @@ class Plan:
     cni: str = "calico"
     provider: str = "local"
     seed: int = 0
+    cloud: CloudPlan = field(default_factory=CloudPlan)
+    pools: tuple[PodPool, ...] = ()
+    components: tuple[Component, ...] = ()
+    budgets: tuple[BitBudget, ...] = ()
+    resolved: Resolved | None = None
+    advice: tuple[Problem, ...] = ()
+    proxy: ProxyPlan | None = None
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

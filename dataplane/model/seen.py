@@ -1,4 +1,4 @@
-"""What the kernel showed: flows, stamped packets, connection attempts, and the probes' own books.
+"""What the kernel showed: flows, packets, attempts, sockets, sysctls, routes, links, and the books.
 
 Times are CLOCK_MONOTONIC in ns (`bpf_ktime_get_ns`). `leaving` is true for a packet that leaves
 the tap's owner. Addresses and ports are the packet's own, in its own family.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from dataplane.model.address import Address, Family
+from dataplane.model.address import Address, Family, Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,8 @@ class FlowSeen:
 
     `protocol` is the IP protocol number behind all extension headers; ports are 0 where the
     protocol has none (ICMP echo: the identifier stands in both). `fragments` counts packets that
-    were fragments.
+    were fragments. `largest` is the length of the longest single packet in octets at L3, of a
+    super-packet that of its segments; 0 in recordings of a version that did not look.
     """
 
     kind: Literal["flow"] = "flow"
@@ -35,6 +36,7 @@ class FlowSeen:
     last_ns: int
     tcp_flags: int = 0
     fragments: int = 0
+    largest: int = 0
 
 
 class PacketKind(StrEnum):
@@ -53,7 +55,9 @@ class PacketSeen:
     """One packet with its stamp (64 bit; equal stamps mean equal content, see docs/stamps.md).
 
     The stamp is of the initial sequence number for TCP (of the SYN that a RST answers), of
-    length and payload for UDP, of sequence number and payload for ICMP echo.
+    length and payload for UDP, of sequence number and payload for ICMP echo. `length` is that of
+    the packet in octets at L3, of a super-packet that of its first segment; 0 where it was not
+    looked at.
     """
 
     kind: Literal["packet"] = "packet"
@@ -68,6 +72,37 @@ class PacketSeen:
     destination: Address
     source_port: int
     destination_port: int
+    length: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """The packet that an ICMP error quotes, as far as it does: ports are 0 where they are missing."""
+
+    protocol: int
+    source: Address
+    destination: Address
+    source_port: int
+    destination_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooBigSeen:
+    """A router's word that a packet was too big (ICMPv6 type 2; ICMPv4 type 3 code 4).
+
+    `mtu` is the next hop's as the message has it, in octets at L3 of the message's own family
+    (RFC 4443 section 3.2, RFC 1191 section 4), `refused` the packet that it is about.
+    """
+
+    kind: Literal["too-big"] = "too-big"
+    tap: str
+    leaving: bool
+    time_ns: int
+    family: Family
+    source: Address
+    destination: Address
+    mtu: int
+    refused: Quoted
 
 
 class ConnectResult(StrEnum):
@@ -106,13 +141,70 @@ class ConnectSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSeen:
+    """A socket that waits for others: TCP that listens, or UDP that is bound and not connected.
+
+    `owner` is the pod or node in whose network namespace it is. `protocol` is 6 or 17, `family`
+    the socket's own. `v6only` is None for an IPv4 socket; an IPv6 socket on `::` takes IPv4 as
+    well where it is false (RFC 3493 section 5.3).
+    """
+
+    kind: Literal["listener"] = "listener"
+    owner: str
+    protocol: int
+    family: Family
+    address: Address
+    port: int
+    v6only: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingSeen:
+    """A sysctl in the network namespace of `owner`.
+
+    `name` is the path below /proc/sys (`net/ipv6/conf/all/forwarding`): the name of an interface
+    may have a dot in it, but no slash.
+    """
+
+    kind: Literal["setting"] = "setting"
+    owner: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSeen:
+    """A unicast route of the main table in the namespace of `owner`; one value per next hop.
+
+    `via` is None where the destination lies on the link, `interface` where the kernel names none.
+    """
+
+    kind: Literal["route"] = "route"
+    owner: str
+    destination: Network
+    via: Address | None = None
+    interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSeen:
+    """An interface in the namespace of `owner`, loopback left out; `mtu` in octets at L3."""
+
+    kind: Literal["link"] = "link"
+    owner: str
+    interface: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
     """The books of one probe at one place: what it counted, what it lost, what it could not see.
 
-    `where` is a tap name, or `cgroup` for connects. `counted` are packets or calls that the
-    program saw, `recorded` entries or events that were kept, `evicted` table entries pushed out,
-    `lost` events that did not fit a buffer. `blind` says why this place cannot be trusted, or is
-    None. `hook` is how it was attached (`tcx`, `clsact`, `cgroup-link`).
+    `where` is a tap name, `cgroup` for connects, or the owner of the namespace that was read
+    (sockets, sysctls, routes, links). `counted` are packets or calls that the program saw, `recorded`
+    entries or events that were kept, `evicted` table entries pushed out, `lost` events that did
+    not fit a buffer. `blind` says why this place cannot be trusted, or is None. `hook` is how it
+    was attached (`tcx`, `clsact`, `cgroup-link`) or read (`sock_diag`, `procfs`, `rtnetlink`).
     """
 
     kind: Literal["report"] = "report"
@@ -126,4 +218,14 @@ class ProbeReport:
     blind: str | None = None
 
 
-Seen = FlowSeen | PacketSeen | ConnectSeen | ProbeReport
+Seen = (
+    FlowSeen
+    | PacketSeen
+    | TooBigSeen
+    | ConnectSeen
+    | ListenerSeen
+    | SettingSeen
+    | RouteSeen
+    | LinkSeen
+    | ProbeReport
+)

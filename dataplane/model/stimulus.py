@@ -23,6 +23,8 @@ class Reach:
     what a plain client does: `getaddrinfo` order, next address when one fails. `blocked` is a
     family that the driver blocks in the pod's namespace meanwhile (never "any").
     `label` says in the check's own words what this is about (`pod-service`, `pod-internet`).
+    `octets` is what is sent, and sent back, as payload; 0 for a short question and its answer. It
+    is for TCP and UDP; a datagram of it is repeated when somebody called it too big.
     """
 
     kind: Literal["reach"] = "reach"
@@ -36,6 +38,7 @@ class Reach:
     blocked: Family | None = None
     label: str = ""
     timeout: float = 1.0
+    octets: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,13 +83,17 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route; `destination` None is the default route of `via`'s family."""
+    """A route; `destination` None is the default route of `via`'s family.
+
+    `mtu` (octets at L3) is what a path takes that is narrower than the link it begins with.
+    """
 
     namespace: str
     interface: str
     via: Address | None = None
     destination: Network | None = None
     source: Address | None = None
+    mtu: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +108,58 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRule:
-    """A ClusterIP on every node: destination NAT to one of `endpoints`, shaped as kube-proxy's."""
+    """A Service on every node: destination NAT to one of `endpoints`, shaped as kube-proxy's.
+
+    `address` is its clusterIP, `homes` the node of each endpoint (empty where none of them is a pod).
+    `node_port` and `load_balancer` are its ways in from outside, which lead to endpoints of the same
+    node only where `local` (externalTrafficPolicy Local).
+    """
 
     name: str
     address: Address
     port: int
     endpoints: tuple[Address, ...]
     target_port: int
+    homes: tuple[str, ...] = ()
+    node_port: int | None = None
+    load_balancer: tuple[Address, ...] = ()
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySpec:
+    """kube-proxy on one node: the shape of its rules, what it hides, and where it takes NodePorts.
+
+    Packets count as those of pods when they come from `local_cidrs` (one per family at most) or in by
+    `local_interface` (a trailing `*` stands for any ending); with neither, nothing tells pods.
+    `addresses` are the node's own.
+    """
+
+    namespace: str
+    mode: str = "nftables"
+    masquerade_all: bool = False
+    local_cidrs: tuple[Network, ...] = ()
+    local_interface: str = ""
+    addresses: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """One end of a VXLAN tunnel (RFC 7348): what is routed to `interface` leaves encapsulated.
+
+    `local` and `remote` are the outer addresses, `network` is the VNI, `port` the UDP port of both
+    ends, `mtu` that of what is inside.
+    """
+
+    namespace: str
+    interface: str
+    index: int
+    mac: str
+    local: Address
+    remote: Address
+    network: int
+    port: int = 4789
+    mtu: int = 1430
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +205,10 @@ class AuthoritySpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolverSpec:
-    """The recursive resolver, with DNS64 (RFC 6147) when `dns64` names a prefix."""
+    """The recursive resolver, with DNS64 (RFC 6147) when `dns64` names a prefix.
+
+    `translate_all` has it pass over AAAA records that there are, against RFC 6147 section 5.1.1.
+    """
 
     namespace: str
     server: str
@@ -164,6 +216,7 @@ class ResolverSpec:
     upstream: Address
     zones: tuple[str, ...]
     dns64: IPv6Network | None
+    translate_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,3 +261,5 @@ class Topology:
     listeners: tuple[ListenerSpec, ...]
     taps: tuple[Tap, ...]
     rulesets: tuple[Ruleset, ...] = ()
+    tunnels: tuple[Tunnel, ...] = ()
+    proxies: tuple[ProxySpec, ...] = ()

@@ -1,12 +1,17 @@
-"""A plan for eyes (tables of text) and for programs (JSON-able values)."""
+"""A plan for eyes (tables of text) and for programs (JSON-able values, YAML)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 
-from dataplane.model.address import Address, Family, Network, family_of
-from dataplane.model.plan import Plan
+import yaml
 
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+from dataplane.model.address import Address, Family, Network, family_of
+from dataplane.model.cloud import CloudPlan
+from dataplane.model.plan import Plan
+from dataplane.planning.budget import render_budget
+from dataplane.planning.resolved import Json
+
+LAB_MODEL = "local"
 
 
 def render_text(plan: Plan) -> str:
@@ -14,13 +19,24 @@ def render_text(plan: Plan) -> str:
     sections = [
         _head(plan),
         _table(("RANGE", *_columns(plan)), _ranges(plan)),
+        _table(("POD RANGE", "PER NODE", "BITS", "16 BIT RULE", "PODCIDRS SET BY"), _pools(plan)),
+        *_cloud(plan.cloud),
         _table(("NODE", "ADDRESS", "POD PREFIX", "CLAT PREFIX", "PODS"), _nodes(plan)),
         _table(("POD", "NODE", "ADDRESS", "CLAT ADDRESS", "ROLE"), _pods(plan)),
         _table(("SERVICE", "ADDRESS", "PORT", "ENDPOINTS"), _services(plan)),
         _table(("SERVER", "NAME", "ADDRESS", "PORT"), _servers(plan)),
         _translation(plan),
+        _flags(plan),
     ]
+    if plan.cloud.model != LAB_MODEL or plan.advice:
+        sections.append(_table(*_budget(plan)))
+    sections += [f"advice: {problem.message}\n    -> {problem.remedy}" for problem in plan.advice]
     return "\n\n".join(sections) + "\n"
+
+
+def render_yaml(plan: Plan) -> str:
+    """Return the plan as YAML: what `structure` has, in that order."""
+    return yaml.safe_dump(structure(plan), sort_keys=False, width=100)
 
 
 def structure(plan: Plan) -> dict[str, Json]:
@@ -45,10 +61,14 @@ def _head(plan: Plan) -> str:
     stack = plan.families[0] + "-only" if len(plan.families) == 1 else "dual-stack"
     if len(plan.families) > 1:
         stack += f" ({plan.families[0]} first)"
-    return (
+    head = (
         f"cluster {_safe(plan.name)}: {stack}, {len(plan.nodes)} nodes, {len(plan.pods)} pods\n"
         f"provider {_safe(plan.provider)}, network plugin {_safe(plan.cni)}, seed {plan.seed}"
     )
+    if plan.cloud.model == LAB_MODEL:
+        return head
+    source = f", IPv6 from {plan.cloud.source}" if plan.cloud.source else ""
+    return f"{head}\ncloud model {plan.cloud.model}{source}"
 
 
 def _columns(plan: Plan) -> tuple[Family, ...]:
@@ -72,6 +92,58 @@ def _ranges(plan: Plan) -> list[tuple[str, ...]]:
 
 def _of(values: Iterable[Address | Network], bits: int) -> str:
     return next((str(value) for value in values if value.max_prefixlen == bits), "-")
+
+
+def _pools(plan: Plan) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(pool.network),
+            f"/{pool.mask_size}",
+            str(pool.bits),
+            str(pool.rule),
+            f"{_safe(pool.setter)} ({pool.allocator})",
+        )
+        for pool in plan.pools
+    ]
+
+
+def _cloud(cloud: CloudPlan) -> Iterator[str]:
+    """Yield what a cloud has beside addresses, as far as it has any of it."""
+    if cloud.subnets:
+        head = ("SUBNET", "NETWORK", "IN USE", "ZONE", "PURPOSE")
+        rows = [
+            (
+                subnet.name,
+                str(subnet.network),
+                str(subnet.pool or "-"),
+                "-" if subnet.zone is None else str(subnet.zone),
+                f"{subnet.purpose}, DNS64" if subnet.dns64 else subnet.purpose,
+            )
+            for subnet in cloud.subnets
+        ]
+        yield _table(head, rows)
+    if cloud.routes:
+        routes = [(r.table, str(r.destination), r.target, str(r.via or "-")) for r in cloud.routes]
+        yield _table(("ROUTE TABLE", "DESTINATION", "TARGET", "VIA"), routes)
+    if cloud.limits:
+        limits = [(x.name, str(x.used), str(x.most), x.remark or "-") for x in cloud.limits]
+        yield _table(("LIMIT", "USED", "MOST", "REMARK"), limits)
+    if cloud.nat66:
+        yield f"NAT66  {_join(cloud.nat66)} at the edge"
+    if cloud.notes:
+        yield "\n".join(f"note: {note}" for note in cloud.notes)
+
+
+def _flags(plan: Plan) -> str:
+    rows = [
+        (component.name, str(flag)) for component in plan.components for flag in component.flags
+    ]
+    return _table(("COMPONENT", "FLAG"), rows)
+
+
+def _budget(plan: Plan) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    head, *rows = render_budget(plan.budgets)
+    return head, rows
 
 
 def _nodes(plan: Plan) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ addresses of it: nothing of IPv4 exists on the links of an IPv6-only cluster.
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address
+from ipaddress import IPv4Network, IPv6Address, collapse_addresses
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.plan import ClatPlacement, NodePlan, Plan, PodPlan
@@ -17,8 +17,10 @@ from dataplane.model.topology import (
     ListenerSpec,
     MasqueradeSpec,
     Point,
+    ProxySpec,
     ResolverSpec,
     Role,
+    Ruleset,
     ServiceRule,
     Topology,
     TranslatorSpec,
@@ -28,6 +30,7 @@ from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
 
 NAT64, CLAT = "nat64", "clat"
 DNS_PORT = 53
+LOCAL = "Local"  # externalTrafficPolicy
 POD_IPV4 = IPv4Network("169.254.64.0/18")  # RFC 3927; what pods use towards a CLAT on their node
 
 
@@ -73,11 +76,16 @@ def topology(plan: Plan) -> Topology:
         ),
         listeners=_listeners(plan),
         taps=tuple(wiring.taps),
+        rulesets=_nat66(plan),
+        proxies=_proxies(plan),
     )
 
 
 def _internet(wiring: Wiring, plan: Plan) -> None:
-    """Wire the servers and the gateway to the internet, which knows the cluster's IPv6 only."""
+    """Wire the servers and the gateway to the internet, which knows the cluster's IPv6 only.
+
+    What NAT66 hides at the edge is not even known there.
+    """
     for server in plan.servers:
         wiring.link(("internet", server.name), (server.name, "eth0"), lower=server.addresses)
         wiring.up(server.name, "eth0", _families(server.addresses))
@@ -87,8 +95,9 @@ def _internet(wiring: Wiring, plan: Plan) -> None:
         upper=plan.transit.internet,
         lower=plan.transit.edge,
     )
+    ranges = (*plan.node_ranges, *plan.pod_ranges)
     inside = (
-        *_distinct(_of_network((*plan.node_ranges, *plan.pod_ranges), Family.IPV6)),
+        *(n for n in _distinct(_of_network(ranges, Family.IPV6)) if n not in plan.cloud.nat66),
         *(host(address) for address in _of((*plan.transit.fabric, *plan.resolver), Family.IPV6)),
     )
     for network in inside:
@@ -198,14 +207,18 @@ def _services(plan: Plan) -> tuple[ServiceRule, ...]:
     for service in plan.services:
         pods = [plan.pod(name) for name in service.endpoints]
         for address in service.addresses:
-            found = (pod.address(family_of(address)) for pod in pods)
+            found = [(pod.address(family_of(address)), pod.node) for pod in pods]
             rules.append(
                 ServiceRule(
                     name=f"{service.namespace}/{service.name}",
                     address=address,
                     port=service.port,
-                    endpoints=tuple(endpoint for endpoint in found if endpoint is not None),
+                    endpoints=tuple(endpoint for endpoint, _ in found if endpoint is not None),
                     target_port=service.target_port,
+                    homes=tuple(node for endpoint, node in found if endpoint is not None),
+                    node_port=service.node_port,
+                    load_balancer=_of(service.load_balancer, family_of(address)),
+                    local=service.external_traffic_policy == LOCAL,
                 )
             )
     for address in plan.dns_addresses:
@@ -220,6 +233,31 @@ def _services(plan: Plan) -> tuple[ServiceRule, ...]:
             )
         )
     return tuple(rules)
+
+
+def _proxies(plan: Plan) -> tuple[ProxySpec, ...]:
+    """Return kube-proxy on every node, as the plan has it configured."""
+    proxy = plan.proxy
+    if proxy is None:
+        return ()
+    interface = {
+        "BridgeInterface": proxy.bridge_interface,
+        "InterfaceNamePrefix": f"{proxy.interface_name_prefix}*",
+    }.get(proxy.detect_local, "")
+    return tuple(
+        ProxySpec(
+            namespace=node.name,
+            mode=proxy.mode,
+            masquerade_all=proxy.masquerade_all,
+            local_cidrs={
+                "ClusterCIDR": proxy.cluster_cidrs,
+                "NodeCIDR": node.pod_prefixes,
+            }.get(proxy.detect_local, ()),
+            local_interface=interface,
+            addresses=node.addresses,
+        )
+        for node in plan.nodes
+    )
 
 
 def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:
@@ -237,6 +275,22 @@ def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:
             if any(pod.clat_address for pod in node.pods)
         ]
     return tuple(specs)
+
+
+def _nat66(plan: Plan) -> tuple[Ruleset, ...]:
+    """Return IPv6 source translation at the edge, where the cloud does that to all who leave."""
+    if not plan.cloud.nat66:
+        return ()
+    sources = ", ".join(str(network) for network in collapse_addresses(plan.cloud.nat66))
+    text = f"""\
+table ip6 sixscope-nat66 {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip6 saddr {{ {sources} }} oifname "edge" masquerade
+  }}
+}}
+"""
+    return (Ruleset(namespace="gateway", text=text),)
 
 
 def _listeners(plan: Plan) -> tuple[ListenerSpec, ...]:

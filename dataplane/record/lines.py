@@ -1,8 +1,14 @@
 """Evidence to JSON lines and back.
 
 Every line is one JSON object with a `kind`: `header` (the first line, and only there), `reach`,
-`resolve` (stimuli), `outcome`, `flow`, `packet`, `connect`, `report`. The other members are the
-fields of the value of that kind, by their names; addresses are text, times are integers (ns).
+`resolve` (stimuli), `outcome`, `flow`, `packet`, `too-big`, `connect`, `listener`, `setting`,
+`route`, `link`, `report`. The other members are the fields of the value of that kind, by their names; addresses are
+text, times are integers (ns).
+
+The header's schema number changes when a line changes its meaning or loses a member, and only
+then. Kinds, and members that have a default, are added under the same number: every older
+recording is read, and what it does not hold was not seen (the checks that rest on it are unknown).
+A reader refuses a newer recording at the first kind or member that it does not know.
 """
 
 import json
@@ -14,7 +20,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from dataplane.model.evidence import SCHEMA, Evidence, Header
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
-from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
+from dataplane.model.seen import (
+    ConnectSeen,
+    FlowSeen,
+    LinkSeen,
+    ListenerSeen,
+    PacketSeen,
+    ProbeReport,
+    RouteSeen,
+    SettingSeen,
+    TooBigSeen,
+)
 from dataplane.model.stimulus import Outcome, Reach, Resolve
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -27,7 +43,12 @@ KINDS: dict[str, tuple[type, str]] = {
     "outcome": (Outcome, "outcomes"),
     "flow": (FlowSeen, "flows"),
     "packet": (PacketSeen, "packets"),
+    "too-big": (TooBigSeen, "too_big"),
     "connect": (ConnectSeen, "connects"),
+    "listener": (ListenerSeen, "listeners"),
+    "setting": (SettingSeen, "settings"),
+    "route": (RouteSeen, "routes"),
+    "link": (LinkSeen, "links"),
     "report": (ProbeReport, "reports"),
 }
 RECORD = "record the run again, or replay a file that no program has changed"
@@ -64,7 +85,7 @@ _NAMES = {model: name for name, (model, _) in KINDS.items()}
 def serialize(evidence: Evidence) -> Iterator[bytes]:
     """Yield evidence line by line, each with its newline."""
     yield _HEADER.dump(HEADER, evidence.header)
-    for group in ("stimuli", "outcomes", "flows", "packets", "connects", "reports"):
+    for group in dict.fromkeys(group for _, group in KINDS.values()):
         for value in getattr(evidence, group):
             name = _NAMES[type(value)]
             yield _KINDS[name].dump(name, value)

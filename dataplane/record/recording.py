@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dataplane.model.evidence import Evidence
-from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
+from dataplane.model.problem import InvalidInputError
 from dataplane.record.lines import MAX_LINE_BYTES, parse, serialize
+from dataplane.rules.fielderror import unreadable
 
 MAX_BYTES = 1024 * 1024 * 1024
 """The size of a recording at most, about three million packets."""
@@ -68,13 +69,4 @@ def _lines(file: BinaryIO, path: Path, limit: int) -> Iterator[bytes]:
 
 def _too_big(path: Path, limit: int, remedy: str) -> InvalidInputError:
     detail = f"the recording is bigger than {limit} octets"
-    problem = Problem(
-        severity=Severity.ERROR,
-        type=ProblemType.UNREADABLE,
-        field="",
-        detail=detail,
-        message=detail,
-        source=Source.SIXSCOPE,
-        remedy=remedy,
-    )
-    return InvalidInputError(path.name, [problem])
+    return InvalidInputError(path.name, [unreadable(detail, remedy=remedy)])

@@ -13,6 +13,7 @@ API_SERVER_OFFSET = 1
 DNS_OFFSET = 10
 MAX_BITS = 20  # maxCIDRBits
 SEED_PREFIX_LENGTH = 112  # "keeps crashing if service-cidr is larger than /112" (IPv6 for Gardener)
+CLOUD_PREFIX_LENGTH = {"aws": 108, "gcp": 108}  # of ranges that these assign to Services
 
 
 def at(network: Network, offset: int) -> Address:

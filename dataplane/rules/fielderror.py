@@ -70,7 +70,7 @@ def invalid(
         type=ProblemType.INVALID,
         field=field,
         detail=detail,
-        message=f"{field}: Invalid value: {_shortened(shown(value))}: {detail}",
+        message=_line(field, f"Invalid value: {_shortened(shown(value))}", detail),
         source=source,
         remedy=remedy,
     )
@@ -83,7 +83,7 @@ def required(field: str, detail: str, *, remedy: str, source: Source = Source.GA
         type=ProblemType.REQUIRED,
         field=field,
         detail=detail,
-        message=f"{field}: Required value: {detail}",
+        message=_line(field, "Required value", detail),
         source=source,
         remedy=remedy,
     )
@@ -96,7 +96,7 @@ def forbidden(field: str, detail: str, *, remedy: str, source: Source = Source.G
         type=ProblemType.FORBIDDEN,
         field=field,
         detail=detail,
-        message=f"{field}: Forbidden: {detail}",
+        message=_line(field, "Forbidden", detail),
         source=source,
         remedy=remedy,
     )
@@ -111,13 +111,14 @@ def not_supported(
     source: Source = Source.GARDENER,
 ) -> Problem:
     """Return `field.NotSupported(field, value, supported)`."""
-    detail = "supported values: " + ", ".join(quoted(value) for value in supported)
+    known = ", ".join(quoted(value) for value in supported)
+    detail = f"supported values: {known}" if known else ""
     return Problem(
         severity=Severity.ERROR,
         type=ProblemType.NOT_SUPPORTED,
         field=field,
         detail=detail,
-        message=f"{field}: Unsupported value: {_shortened(shown(value))}: {detail}",
+        message=_line(field, f"Unsupported value: {_shortened(shown(value))}", detail),
         source=source,
         remedy=remedy,
     )
@@ -132,7 +133,7 @@ def duplicate(
         type=ProblemType.DUPLICATE,
         field=field,
         detail="",
-        message=f"{field}: Duplicate value: {_shortened(shown(value))}",
+        message=_line(field, f"Duplicate value: {_shortened(shown(value))}", ""),
         source=source,
         remedy=remedy,
     )
@@ -155,6 +156,28 @@ def advice(
         message=f"{field}: {detail}",
         source=source,
         remedy=remedy,
+    )
+
+
+def _line(field: str, body: str, detail: str) -> str:
+    """Return what `field.Error.Error()` prints: without a detail nothing follows the body."""
+    return f"{field}: {body}: {detail}" if detail else f"{field}: {body}"
+
+
+def unreadable(
+    detail: str, *, remedy: str, line: int | None = None, column: int | None = None
+) -> Problem:
+    """Return the problem of an input that cannot be read at all; positions count from 1."""
+    return Problem(
+        severity=Severity.ERROR,
+        type=ProblemType.UNREADABLE,
+        field="",
+        detail=detail,
+        message=detail,
+        source=Source.SIXSCOPE,
+        remedy=remedy,
+        line=line,
+        column=column,
     )
 
 

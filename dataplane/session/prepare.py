@@ -1,13 +1,15 @@
 """From a scenario or a manifest to everything that a run needs to know beforehand. No effects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from dataplane import manifest
 from dataplane.checks import checks
 from dataplane.model.answer import Expectation, State
+from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
+from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.plan import ClatPlacement, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
@@ -27,16 +29,20 @@ class Shape:
     engine: str | None = None
     dns64: str | None = None
     clat: str | None = None
+    cloud: str | None = None
+    allocator: Allocator | None = None
+    infrastructure: Infrastructure = NOTHING_GIVEN
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
-        return Shape(
+        return replace(
+            self,
             nodes=scenario.nodes if self.nodes is None else self.nodes,
             pods=scenario.pods if self.pods is None else self.pods,
-            seed=self.seed,
             engine=self.engine or scenario.engine,
             dns64=self.dns64 or scenario.dns64,
             clat=self.clat or scenario.clat,
+            cloud=self.cloud or scenario.cloud,
         )
 
 
@@ -71,6 +77,9 @@ def plan_of(cluster: Cluster, shape: Shape) -> Plan:
         engine=shape.engine or "tayga",
         dns64=shape.dns64 or "bind",
         clat=clat,
+        model=shape.cloud,
+        allocator=shape.allocator,
+        infrastructure=shape.infrastructure,
     )
 
 

@@ -14,6 +14,7 @@ from dataplane.checks import checks
 from dataplane.model.answer import RunResult
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.stimulus import Outcome, Stimulus
+from dataplane.model.topology import Role
 from dataplane.session.feed import INTERVAL, Fresh, consumed, every, publish_attempts
 from dataplane.session.prepare import Prepared
 from dataplane.session.replay import rejudge
@@ -21,6 +22,8 @@ from dataplane.verify import met
 from labs.build import Lab, on_thread
 from labs.drive import Driver
 from labs.site import RUNS
+from probes.node import readings
+from probes.node.readings import Readings
 from probes.watch import Watch
 
 Say = Callable[[str], None]
@@ -53,7 +56,12 @@ class Conducted:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """A lab that is up, with the probes on it; `watch` is None when it runs without probes."""
+    """A lab that is up, with the probes on it; `watch` is None when it runs without probes.
+
+    Without probes nothing is attached, and nothing that rests on packets or attempts is known. The
+    kernel is asked all the same for sockets, sysctls and routes: `listeners`, `forwarding` and
+    `pool-size` answer, because what they rest on was seen.
+    """
 
     prepared: Prepared
     name: str
@@ -94,19 +102,37 @@ class Session:
             plan=plan,
             taps=self.prepared.topology.taps,
         )
-        evidence = Evidence(header=header, stimuli=stimuli, outcomes=outcomes)
-        if self.watch is None:
-            return evidence
-        self.watch.consume()
-        return Evidence(
+        read = self._read()
+        evidence = Evidence(
             header=header,
             stimuli=stimuli,
             outcomes=outcomes,
+            listeners=read.listeners,
+            settings=read.settings,
+            routes=read.routes,
+            links=read.links,
+            reports=read.reports,
+        )
+        if self.watch is None:
+            return evidence
+        self.watch.consume()
+        return replace(
+            evidence,
             flows=self.watch.flows(),
             packets=self.watch.packets(),
+            too_big=self.watch.too_big(),
             connects=self.watch.connects(),
-            reports=self.watch.reports(),
+            reports=(*self.watch.reports(), *read.reports),
         )
+
+    def _read(self) -> Readings:
+        """Ask the kernel for what no hook shows: sockets, sysctls and routes."""
+        of = self.prepared.topology.namespaces
+        pods, nodes, routers = (
+            {n.name: self.lab.namespace(n.name) for n in of if n.role is role}
+            for role in (Role.POD, Role.NODE, Role.FABRIC)
+        )
+        return readings.read(hosts=pods | nodes, nodes=nodes, routers=routers)
 
 
 def stimuli_of(prepared: Prepared) -> tuple[Stimulus, ...]:

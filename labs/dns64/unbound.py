@@ -39,6 +39,8 @@ def render(spec: ResolverSpec, directory: Path) -> str:
     """Return unbound.conf: everything is asked of `upstream`, nothing of a root server."""
     modules = "iterator" if spec.dns64 is None else "dns64 iterator"
     prefix = "" if spec.dns64 is None else f"\n  dns64-prefix: {spec.dns64}"
+    if spec.dns64 is not None and spec.translate_all:
+        prefix += '\n  dns64-ignore-aaaa: "."'
     listen = "\n".join(f"  interface: {address}" for address in spec.listen)
     # Unbound answers special-use names (RFC 6761: test., the reverse of private addresses) by
     # itself; the lab's own zones are made of just these.

@@ -23,7 +23,9 @@ struct flow {
   u64 first_ns;
   u64 last_ns; /* of the coarse clock: late by up to a tick of the kernel, a third of the cost */
   u32 fragments;
-  u32 tcp_flags;
+  u16 tcp_flags;
+  u16 largest; /* octets of the longest packet, from the IP header on; of segments, not
+                  super-packets */
 };
 
 /* One tap, one direction. */
@@ -50,14 +52,34 @@ BPF_F_TABLE("lru_percpu_hash", struct flow_key, struct flow, flows, FLOW_ENTRIES
 BPF_F_TABLE("percpu_array", u32, struct books, books, TAP_SLOTS * 2, 0);
 BPF_ARRAY(settings, struct settings, 1);
 BPF_RINGBUF_OUTPUT(packets, PACKET_PAGES);
-BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read */
+BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read; so is the next one's */
+BPF_ARRAY(too_big_layout, struct too_big, 1);
+
+static __always_inline void complain(struct __sk_buff *skb, struct packet *packet,
+                                     struct flow_key *key, struct books *book) {
+  struct too_big event = {};
+  event.key = *key;
+  event.kind = KIND_TOO_BIG;
+  event.time_ns = bpf_ktime_get_ns();
+  if (!read_too_big(skb, packet, &event))
+    return;
+  if (packets.ringbuf_output(&event, sizeof(event), 0))
+    book->lost += 1;
+  else
+    book->stamped += 1;
+}
 
 static __always_inline void hand_over(struct __sk_buff *skb, struct packet *packet,
-                                      struct flow_key *key, struct flow *flow,
+                                      struct flow_key *key, struct flow *flow, u16 length,
                                       struct settings *setting, struct books *book) {
   struct stamped event;
   u32 kind = stamp_kind(packet, key);
-  if (kind == KIND_NONE || stays_on_link(key))
+  if (kind == KIND_NONE) {
+    if (is_too_big(packet, key))
+      complain(skb, packet, key, book);
+    return;
+  }
+  if (stays_on_link(key))
     return;
   if (kind >= KIND_UDP) {
     event.stamp = payload_stamp(skb, packet, kind);
@@ -70,6 +92,7 @@ static __always_inline void hand_over(struct __sk_buff *skb, struct packet *pack
   }
   event.key = *key;
   event.kind = kind;
+  event.length = length;
   event.time_ns = bpf_ktime_get_ns();
   if (packets.ringbuf_output(&event, sizeof(event), 0))
     book->lost += 1;
@@ -103,12 +126,17 @@ static __always_inline int look(struct __sk_buff *skb, bool ethernet, u8 directi
 
   u32 flags = packet.readable == 16 ? packet.upper.octets[13] : 0;
   u64 segments = skb->gso_segs, octets = skb->len - offset;
+  u32 length = (packet.end < skb->len ? packet.end : skb->len) - offset; /* Ethernet pads */
   if (segments > 1) {
     u32 header = packet.readable == 16 ? (packet.upper.octets[12] >> 4) * 4 : 8;
-    octets += (segments - 1) * (packet.transport - offset + header);
+    header += packet.transport - offset;
+    octets += (segments - 1) * header;
+    length = header + skb->gso_size;
   } else {
     segments = 1;
   }
+  if (length > 0xffff)
+    length = 0xffff;
   book->packets += segments;
   book->octets += octets;
 
@@ -127,11 +155,13 @@ static __always_inline int look(struct __sk_buff *skb, bool ethernet, u8 directi
     flow->octets += octets;
     flow->fragments += packet.fragment;
     flow->tcp_flags |= flags;
+    if (length > flow->largest)
+      flow->largest = length;
   } else {
     book->unkept += segments;
   }
   if (setting->stamping)
-    hand_over(skb, &packet, &key, flow, setting, book);
+    hand_over(skb, &packet, &key, flow, length, setting, book);
   return NEXT;
 }
 

@@ -20,15 +20,32 @@
 #define KIND_ECHO_REQUEST 5
 #define KIND_ECHO_REPLY 6
 
+#define KIND_TOO_BIG 7
+
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
 struct stamped {
   struct flow_key key;
-  u32 kind;
+  u16 kind;
+  u16 length; /* from the IP header on; of a super-packet: of its first segment */
   u64 stamp;
   u64 time_ns;
+};
+
+/*
+ * A router's word that a packet was too big; begins like `struct stamped`. Of `refused` the
+ * interface is 0: it is the packet that the message quotes, as far as it does.
+ */
+struct too_big {
+  struct flow_key key;
+  u16 kind;
+  u16 unused;
+  u32 mtu;
+  u64 time_ns;
+  struct flow_key refused;
+  u32 unused_too;
 };
 
 /*
@@ -119,6 +136,27 @@ static __always_inline u64 payload_stamp(struct __sk_buff *skb, struct packet *p
   stamp = mix(stamp, payload.words[1]);
   stamp = mix(stamp, payload.words[2]);
   return mix(stamp, payload.words[3]);
+}
+
+/* ICMPv6 Packet Too Big (RFC 4443 section 3.2), ICMPv4 fragmentation needed (RFC 1191 section 4).
+ */
+static __always_inline bool is_too_big(struct packet *packet, struct flow_key *key) {
+  if (packet->readable < 8 || packet->later)
+    return false;
+  if (key->protocol == PROTOCOL_ICMPV6)
+    return packet->upper.octets[0] == 2;
+  return key->protocol == PROTOCOL_ICMP && packet->upper.octets[0] == 3 &&
+         packet->upper.octets[1] == 4;
+}
+
+/* Fill in the next hop's MTU and the quoted packet; false where nothing readable is quoted. */
+static __always_inline bool read_too_big(struct __sk_buff *skb, struct packet *packet,
+                                         struct too_big *event) {
+  struct packet quoted = {};
+  bool six = event->key.family == FAMILY_IPV6;
+  event->mtu = six ? be32(packet->upper.words[1]) : be16(packet->upper.halves[3]);
+  return parse(skb, packet->transport + 8, six ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4, &quoted,
+               &event->refused) == PARSED;
 }
 
 #endif

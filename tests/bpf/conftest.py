@@ -45,6 +45,7 @@ class Dry:
             books.put(struct.pack("=I", slot), bytes(books.value.size))
         self.stamps.ring.consume()
         self.stamps._events.clear()
+        self.stamps._complaints.clear()
         self.stamps._taken = 0
 
     def run(self, frame, *, program="ethernet_ingress", repeat=1, segments=0, size=0):

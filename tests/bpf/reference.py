@@ -26,6 +26,7 @@ class Reading:
     source_port: int = 0
     destination_port: int = 0
     octets: int = 0
+    length: int = 0
     fragment: bool = False
     tcp_flags: int = 0
     kind: int = 0
@@ -127,6 +128,7 @@ def _transport(data, *, at, end, protocol, fragment, later, gso_size, fields):
         "verdict": "ip",
         "protocol": protocol,
         "octets": len(data),
+        "length": min(end, len(data), 0xFFFF),
         "fragment": fragment,
         **fields,
     }

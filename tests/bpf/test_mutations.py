@@ -13,7 +13,7 @@ pytestmark = pytest.mark.needs("root", "bpf")
 
 def expect(readings):
     """Add up what the tables must hold, from readings in their order."""
-    flows, stamps, verdicts = defaultdict(lambda: [0, 0, 0, 0]), [], defaultdict(int)
+    flows, stamps, verdicts = defaultdict(lambda: [0, 0, 0, 0, 0]), [], defaultdict(int)
     for reading in readings:
         verdicts[reading.verdict] += 1
         if reading.verdict != "ip":
@@ -23,9 +23,10 @@ def expect(readings):
         flow[1] += reading.octets
         flow[2] += reading.fragment
         flow[3] |= reading.tcp_flags
+        flow[4] = max(flow[4], reading.length)
         always = reading.kind <= reference.RST or flow[0] <= ALWAYS
         if reading.kind and (always or not reading.stamp & SAMPLE_MASK):
-            stamps.append((reading.kind, reading.stamp, reading.key))
+            stamps.append((reading.kind, reading.length, reading.stamp, reading.key))
     return dict(flows), stamps, verdicts
 
 
@@ -34,15 +35,15 @@ def found_flows(dry):
     flows = {}
     for key, shares in table.page():
         (share,) = (share for share in shares if share[0])
-        packets, octets, _, _, fragments, flags = share
-        flows[(*key[:2], *key[3:7])] = [packets, octets, fragments, flags]
+        packets, octets, _, _, fragments, flags, largest = share
+        flows[(*key[:2], *key[3:7])] = [packets, octets, fragments, flags, largest]
     return flows
 
 
 def found_stamps(dry):
     dry.stamps.ring.consume()
     events = [dry.stamps._layout.codec.unpack(event) for event in dry.stamps._events]
-    return [(e[9], e[10], (*e[:2], *e[3:7])) for e in events]
+    return [(*e[9:12], (*e[:2], *e[3:7])) for e in events]
 
 
 def compare(dry, count, seed):

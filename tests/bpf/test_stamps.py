@@ -9,6 +9,7 @@ from scapy.layers.inet6 import (
     ICMPv6EchoReply,
     ICMPv6EchoRequest,
     ICMPv6ND_NS,
+    ICMPv6PacketTooBig,
     IPv6,
     IPv6ExtHdrFragment,
     IPv6ExtHdrHopByHop,
@@ -16,7 +17,7 @@ from scapy.layers.inet6 import (
 
 from dataplane.kernel import bpfcall
 from dataplane.model.address import Family
-from dataplane.model.seen import PacketKind
+from dataplane.model.seen import PacketKind, Quoted
 from probes.flows import ALWAYS, SAMPLE_MASK, Flows
 from probes.stamps import Stamps
 from tests.bpf.conftest import LOOPBACK
@@ -56,6 +57,7 @@ def test_every_field_of_a_packet(dry):
     assert packet.protocol == 6
     assert (packet.source, packet.source_port) == (ip_address(V6["src"]), 40000)
     assert (packet.destination, packet.destination_port) == (ip_address(V6["dst"]), 443)
+    assert packet.length == 40 + 20
 
 
 @pytest.mark.parametrize(
@@ -162,6 +164,96 @@ def test_only_the_first_32_octets_of_a_payload_count(dry):
 def test_a_super_packet_has_the_stamp_of_its_first_segment(dry):
     segment = stamp_of(dry, six(UDP(), (PAYLOAD * 20)[:1000]))
     assert stamp_of(dry, six(UDP(), (PAYLOAD * 60)[:3000]), segments=3, size=1000) == segment
+
+
+@pytest.mark.parametrize(
+    ("frame", "context", "length"),
+    [
+        pytest.param(six(UDP(), bytes(1232)), {}, 1280, id="IPv6"),
+        pytest.param(four(UDP(), bytes(1232)), {}, 1260, id="IPv4"),
+        pytest.param(four(UDP(), b"") + bytes(18), {}, 28, id="padded by Ethernet"),
+        pytest.param(
+            six(UDP(), bytes(3000)),
+            {"segments": 3, "size": 1000},
+            1048,
+            id="the first segment of a super-packet",
+        ),
+    ],
+)
+def test_a_packet_tells_its_length(dry, frame, context, length):
+    dry.run(frame, **context)
+    (packet,) = dry.packets()
+    assert packet.length == length
+
+
+SIX, FOUR = (tuple(map(ip_address, (v["src"], v["dst"]))) for v in (V6, V4))
+
+
+@pytest.mark.parametrize(
+    ("frame", "family", "mtu", "refused"),
+    [
+        pytest.param(
+            six(ICMPv6PacketTooBig(mtu=1400), IPv6(**V6), TCP(sport=5, dport=6), bytes(64)),
+            Family.IPV6,
+            1400,
+            (6, *SIX, 5, 6),
+            id="ICMPv6",
+        ),
+        pytest.param(
+            six(
+                ICMPv6PacketTooBig(mtu=1280),
+                IPv6(**V6),
+                IPv6ExtHdrFragment(nh=17, m=1, id=1),
+                UDP(sport=5, dport=6),
+            ),
+            Family.IPV6,
+            1280,
+            (17, *SIX, 5, 6),
+            id="of a fragment",
+        ),
+        pytest.param(
+            six(ICMPv6PacketTooBig(mtu=70000), bytes(IPv6(**V6, nh=6))),
+            Family.IPV6,
+            70000,
+            (6, *SIX, 0, 0),
+            id="that quotes no more than a header",
+        ),
+        pytest.param(
+            four(ICMP(type=3, code=4, nexthopmtu=1000), IP(**V4), UDP(sport=5, dport=6)),
+            Family.IPV4,
+            1000,
+            (17, *FOUR, 5, 6),
+            id="ICMPv4",
+        ),
+    ],
+)
+def test_what_was_too_big_is_told_with_what_the_message_quotes(dry, frame, family, mtu, refused):
+    before = time.monotonic_ns()
+    dry.run(frame, program="ethernet_egress")
+    assert not dry.packets()
+    (told,) = dry.stamps.too_big()
+    assert (told.tap, told.leaving, told.family, told.mtu) == ("tap", True, family, mtu)
+    assert before < told.time_ns < time.monotonic_ns()
+    assert (told.source, told.destination) == (SIX if family is Family.IPV6 else FOUR)
+    names = ("protocol", "source", "destination", "source_port", "destination_port")
+    assert told.refused == Quoted(**dict(zip(names, refused, strict=True)))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(six(ICMPv6PacketTooBig(mtu=1400), b"short"), id="nothing readable quoted"),
+        pytest.param(four(ICMP(type=3, code=1), IP(**V4), UDP()), id="another code"),
+        pytest.param(
+            six(IPv6ExtHdrFragment(nh=58, offset=9, id=1), bytes(ICMPv6PacketTooBig())),
+            id="later fragment",
+        ),
+    ],
+)
+def test_other_errors_tell_of_nothing_too_big(dry, frame):
+    dry.run(frame)
+    assert not dry.packets()
+    assert not dry.stamps.too_big()
 
 
 @pytest.mark.parametrize(

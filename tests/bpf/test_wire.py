@@ -73,7 +73,8 @@ def as_expected(watch, tap):
     for flow in watch.flows():
         if flow.tap == tap:
             key = (*key_of(flow), flow.protocol, 4 if flow.family is Family.IPV4 else 6)
-            found[key] = [flow.packets, flow.bytes, flow.fragments, flow.tcp_flags]
+            sums = [flow.packets, flow.bytes, flow.fragments, flow.tcp_flags]
+            found[key] = [*sums, flow.largest]
     return found
 
 
@@ -82,6 +83,7 @@ def stamped(watch, tap):
     return [
         (
             kinds.index(packet.packet),
+            packet.length,
             packet.stamp,
             (*key_of(packet), packet.protocol, 4 if packet.family is Family.IPV4 else 6),
         )

@@ -14,7 +14,13 @@ from tests.unit.plans import NAT64, taps_of
 METADATA = IPv4Address("169.254.169.254")
 LEAKED = IPv4Address("169.254.7.7")
 DROP, REFUSE = "drop", "refuse"
+SAFE = 1232  # octets of a datagram that every path takes
 Rule = Callable[[str, Address, Address], str | None]
+
+
+def full(family: Family) -> int:
+    """Return the length of a full packet, as it crosses a translator between links of 1500."""
+    return 1480 if family is Family.IPV4 else 1500
 
 
 def at_node_of(pod: PodPlan, verdict: str, matches: Callable[[Address, Address], bool]) -> Rule:
@@ -43,6 +49,20 @@ class Faults:
     unsent: set[tuple[str, Family]] = field(default_factory=set)
     silent_resolver: bool = False
     silent_gateway: bool = False
+    loopback: set[str] = field(default_factory=set)  # pods whose server is bound to loopback
+    not_forwarding: set[str] = field(default_factory=set)  # nodes, as their sysctls say
+    encapsulating: set[str] = field(default_factory=set)  # nodes that send VXLAN to other nodes
+    service_clients: set[str] = field(
+        default_factory=set
+    )  # pods that see the DNS service as client
+    narrow: set[str] = field(default_factory=set)  # nodes whose uplink loses large packets
+    floor: set[str] = field(default_factory=set)  # servers behind a path that loses large packets
+    too_small: set[str] = field(default_factory=set)  # pods whose link is too small for IPv6
+    service_route: str | None = None  # the node to which the fabric routes the service ranges
+    without_records: set[Family] = field(default_factory=set)  # families that services lack in DNS
+    foreign_records: tuple[Address, ...] = ()  # what services have too much in DNS
+    foreign_cluster_cidr: set[str] = field(default_factory=set)  # nodes whose kube-proxy has one
+    unmasqueraded: set[str] = field(default_factory=set)  # nodes whose kube-proxy hides nobody
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +85,18 @@ class Packet:
 
 @dataclass(frozen=True, kw_only=True)
 class Hop:
+    """`inner` is what an encapsulated packet carries; answers come back as they are."""
+
     tap: str
     point: Point
     owner: str
     leaving: bool
     packet: Packet
+    inner: Packet | None = None
 
     def back(self) -> "Hop":
-        return replace(self, leaving=not self.leaving, packet=self.packet.back())
+        packet = (self.inner or self.packet).back()
+        return replace(self, leaving=not self.leaving, packet=packet, inner=None)
 
 
 class Network:
@@ -84,6 +108,18 @@ class Network:
         self.turn = count()
         self._pods = {a: pod for pod in plan.pods for a in pod.addresses}
         self._pods |= {pod.clat_address: pod for pod in plan.pods if pod.clat_address}
+
+    def narrowed(
+        self, hops: list[Hop], end: str | None, octets: int
+    ) -> tuple[list[Hop], str | None]:
+        """Return how far a packet of so many octets gets of a way, and how that ended."""
+        if not octets or not hops:
+            return hops, end
+        for number, hop in enumerate(hops):
+            if hop.point is Point.UPLINK and hop.owner in self.faults.narrow and octets > SAFE:
+                return hops[:number], DROP
+        behind = {a for s in self.plan.servers if s.name in self.faults.floor for a in s.addresses}
+        return hops, DROP if hops[-1].packet.destination in behind else end
 
     def deaf(self, last: Hop) -> bool:
         if last.packet.destination == METADATA:
@@ -101,8 +137,8 @@ class Network:
             return hops, DROP
         if target == METADATA:
             return hops, None if pod.name in self.faults.leaking else DROP
-        packet = self._service(packet)
         node = pod.node
+        packet = self._hidden(node, packet, self._service(packet))
         verdict = self.faults.rule(node, packet.source, packet.destination)
         if verdict:
             return hops, verdict
@@ -111,7 +147,7 @@ class Network:
             if node in self.faults.masquerading and packet.source.version == 6:
                 source = self.plan.node(node).address(Family.IPV6)
                 packet = replace(packet, source=source, source_port=packet.source_port + 10_000)
-            hops.append(self._hop(Point.UPLINK, node, packet, leaving=True))
+            hops.append(self._uplink(node, there, packet, leaving=True))
         if there is not None:
             return hops, self._into_pod(hops, node, there, packet)
         if packet.destination in self.plan.resolver:
@@ -170,16 +206,50 @@ class Network:
                 return replace(packet, destination=resolver)
         return packet
 
+    def _hidden(self, node: str, asked: Packet, packet: Packet) -> Packet:
+        """Hide a client of a service behind its node, where kube-proxy does that."""
+        if asked.destination == packet.destination or node in self.faults.unmasqueraded:
+            return packet
+        itself = packet.source == packet.destination
+        if not itself and node not in self.faults.foreign_cluster_cidr:
+            return packet
+        family = family_of(packet.source)
+        source = self.plan.node(node).address(family)
+        return replace(packet, source=source, source_port=packet.source_port + 20_000)
+
     def _into_pod(self, hops: list[Hop], node: str, pod: PodPlan, packet: Packet) -> str | None:
         if pod.node != node:
             if (pod.node, family_of(packet.destination)) in self.faults.lost_prefixes:
                 return DROP
-            hops.append(self._hop(Point.UPLINK, pod.node, packet, leaving=False))
+            sender = self._uplink(node, pod, packet, leaving=False)
+            hops.append(replace(sender, tap=pod.node, owner=pod.node))
             verdict = self.faults.rule(pod.node, packet.source, packet.destination)
             if verdict:
                 return DROP
+        if pod.name in self.faults.service_clients:
+            family = packet.source.version
+            dns = next(a for a in self.plan.dns_addresses if a.version == family)
+            packet = replace(packet, source=dns)
         hops.append(self._hop(Point.POD, pod.name, packet, leaving=False))
         return None
+
+    def _uplink(self, node: str, to: PodPlan | None, packet: Packet, *, leaving: bool) -> Hop:
+        """Let a packet leave a node, inside VXLAN where that is broken."""
+        hop = self._hop(Point.UPLINK, node, packet, leaving=leaving)
+        if to is None or node not in self.faults.encapsulating:
+            return hop
+        family = self.plan.node(node).addresses[0].version
+        ends = [
+            next(a for a in self.plan.node(name).addresses if a.version == family)
+            for name in (node, to.node)
+        ]
+        outer = Packet(
+            source=ends[0],
+            source_port=50_000 + packet.source_port % 1_000,
+            destination=ends[1],
+            destination_port=8472,
+        )
+        return replace(hop, packet=outer, inner=packet)
 
     def _outside(self, hops: list[Hop], packet: Packet) -> str | None:
         nat64 = self.plan.nat64

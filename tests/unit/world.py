@@ -11,7 +11,7 @@ from itertools import count
 
 from dataplane.model.address import Address, Family, family_of
 from dataplane.model.evidence import Evidence, Header
-from dataplane.model.plan import Plan, PodPlan
+from dataplane.model.plan import Plan, PodPlan, ServicePlan
 from dataplane.model.seen import (
     ConnectResult,
     ConnectSeen,
@@ -22,6 +22,7 @@ from dataplane.model.seen import (
 )
 from dataplane.model.stimulus import Endpoint, Outcome, Reach, Stimulus, Transport
 from dataplane.rules.rfc6052 import embed
+from tests.unit import network, readings
 from tests.unit.network import DROP, METADATA, REFUSE, Faults, Hop, Network
 
 MS = 1_000_000
@@ -39,6 +40,11 @@ PROTOCOLS = {
     PacketKind.ECHO_REQUEST: (1, 58),
     PacketKind.ECHO_REPLY: (1, 58),
 }
+TCP_FLAGS = {
+    PacketKind.TCP_SYN: 0x02,
+    PacketKind.TCP_SYN_ACK: 0x12,
+    PacketKind.TCP_RST: 0x04,
+}  # RFC 9293 section 3.1
 
 
 class World:
@@ -57,6 +63,7 @@ class World:
         self.stimuli: list[Stimulus] = []
         self.outcomes: list[Outcome] = []
         self.passed: list[PacketSeen] = []
+        self.carried: dict[tuple, int] = {}  # octets of transfers, by flow
         self.packets: list[PacketSeen] = []
         self.connects: list[ConnectSeen] = []
 
@@ -78,14 +85,18 @@ class World:
             flows=tuple(self._flows()),
             packets=tuple(self.packets),
             connects=tuple(self.connects),
-            reports=tuple(reports),
+            listeners=tuple(readings.listeners(self.plan, self.faults)),
+            settings=tuple(readings.settings(self.plan, self.faults, self.taps)),
+            routes=tuple(readings.routes(self.plan, self.faults)),
+            links=tuple(readings.links(self.plan, self.faults, self.taps)),
+            reports=(*reports, *readings.reports(self.plan)),
         )
 
     def _flows(self) -> list[FlowSeen]:
         flows: dict[tuple, FlowSeen] = {}
         for p in self.passed:
-            ends = (p.source, p.destination, p.source_port, p.destination_port)
-            key = (p.tap, p.leaving, p.protocol, *ends)
+            key = _flow_of(p)
+            carried = self.carried.get(key, 0)
             flow = flows.get(key)
             if flow is not None:
                 flows[key] = replace(flow, packets=flow.packets + 1, last_ns=p.time_ns)
@@ -100,9 +111,11 @@ class World:
                 source_port=p.source_port,
                 destination_port=p.destination_port,
                 packets=1,
-                bytes=60,
+                bytes=60 + carried,
+                largest=network.full(p.family) if carried else p.length,
                 first_ns=p.time_ns,
                 last_ns=p.time_ns,
+                tcp_flags=TCP_FLAGS.get(p.packet, 0),
             )
         return list(flows.values())
 
@@ -129,7 +142,9 @@ class World:
             targets = self._lookup(pod, stimulus.target)
         attempts = []
         for target in targets:
-            error = self.attempt(pod, stimulus.transport, target, stimulus.port)
+            error = self.attempt(
+                pod, stimulus.transport, target, stimulus.port, octets=stimulus.octets
+            )
             attempts.append((Endpoint(address=target, port=stimulus.port), error))
             if error is None:
                 break
@@ -164,6 +179,7 @@ class World:
             prefix = self.faults.dns64 or self.plan.nat64.prefix
         zone = {server.dns_name: server.addresses for server in self.plan.servers}
         zone["ipv4only.arpa"] = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))
+        zone |= {service.dns_name: self._records(service) for service in self.plan.services}
         if name not in zone:
             return "NXDOMAIN", []
         four = [a for a in zone[name] if isinstance(a, IPv4Address)]
@@ -173,6 +189,11 @@ class World:
         if six or prefix is None:
             return None, six
         return None, [embed(prefix, address) for address in four]
+
+    def _records(self, service: ServicePlan) -> tuple[Address, ...]:
+        without = self.faults.without_records
+        own = tuple(a for a in service.addresses if family_of(a) not in without)
+        return own + self.faults.foreign_records
 
     def _lookup(self, pod: PodPlan, name: str) -> list[Address]:
         if not self._ask(pod):
@@ -193,7 +214,9 @@ class World:
             self.now += 1_000 * MS
         return False
 
-    def attempt(self, pod: PodPlan, transport: Transport, target: Address, port: int) -> str | None:
+    def attempt(
+        self, pod: PodPlan, transport: Transport, target: Address, port: int, *, octets: int = 0
+    ) -> str | None:
         """Try to reach somebody; return the errno name, None when it worked."""
         stamp = next(self.stamps)
         stamps = (stamp, next(self.stamps) if transport is Transport.TCP else stamp)
@@ -202,7 +225,7 @@ class World:
         sport = next(self.ports) if port else 77
         began = self.now
         result = self._exchange(
-            pod, REQUESTS[transport], target, port or 77, sport=sport, stamps=stamps
+            pod, REQUESTS[transport], target, port or 77, sport=sport, stamps=stamps, octets=octets
         )
         ends = {
             None: ConnectResult.ESTABLISHED,
@@ -262,6 +285,7 @@ class World:
         *,
         sport: int,
         stamps: tuple[int, int],
+        octets: int = 0,
     ) -> str | None:
         """Send a request and carry the answer back; return the error, None when it came."""
         family = family_of(target)
@@ -272,7 +296,9 @@ class World:
         if pod.address(family) is None and not leaks and not clat:
             return "ENETUNREACH"
         hops, end = self.network.there(pod, target, port, sport)
-        self._show(kinds[0], stamps[0], hops)
+        datagram = octets if kinds[0] is PacketKind.UDP else 0
+        hops, end = self.network.narrowed(hops, end, datagram)
+        self._show(kinds[0], stamps[0], hops, datagram)
         if end == DROP:
             return "TIMEOUT"
         if end == REFUSE:
@@ -282,30 +308,54 @@ class World:
         deaf = self.network.deaf(hops[-1]) and kinds[0] is not PacketKind.ECHO_REQUEST
         kind = PacketKind.TCP_RST if deaf else kinds[1]
         back, end = self.network.back(hops)
+        back, end = self.network.narrowed(back, end, datagram)
         if not deaf or kinds[0] is PacketKind.TCP_SYN:
-            self._show(kind, stamps[0] if deaf else stamps[1], back)
+            self._show(kind, stamps[0] if deaf else stamps[1], back, datagram)
+        if end is None and octets and kinds[0] is PacketKind.TCP_SYN and not deaf:
+            end = self._transfer(hops, back, octets)
         if end is not None:
             return "TIMEOUT"
         return "ECONNREFUSED" if deaf else None
 
-    def _show(self, kind: PacketKind, stamp: int, hops: list[Hop]) -> None:
-        """Let the probes see a packet's way."""
+    def _transfer(self, there: list[Hop], back: list[Hop], octets: int) -> str | None:
+        """Let full packets follow a handshake, one way and then the other."""
+        for way in (there, back):
+            hops, end = self.network.narrowed(way, None, octets)
+            for hop in hops:
+                packet = hop.packet
+                self.carried[(hop.tap, hop.leaving, 6, *_ends_of(packet))] = octets
+            if end is not None:
+                return end
+        return None
+
+    def _show(self, kind: PacketKind, stamp: int, hops: list[Hop], octets: int = 0) -> None:
+        """Let the probes see a packet's way; with octets, a datagram that carries as many."""
         for hop in hops:
             self.now += HOP_NS
             family = family_of(hop.packet.source)
+            shown, own = (kind, stamp) if hop.inner is None else (PacketKind.UDP, -stamp)
             packet = PacketSeen(
                 tap=hop.tap,
                 leaving=hop.leaving,
                 time_ns=self.now,
-                packet=kind,
-                stamp=stamp,
+                packet=shown,
+                stamp=own,
                 family=family,
-                protocol=PROTOCOLS[kind][family is Family.IPV6],
+                protocol=PROTOCOLS[shown][family is Family.IPV6],
                 source=hop.packet.source,
                 destination=hop.packet.destination,
                 source_port=hop.packet.source_port,
                 destination_port=hop.packet.destination_port,
+                length=octets + (28 if family is Family.IPV4 else 48) if octets else 60,
             )
             self.passed.append(packet)
             if not (packet.source.is_link_local or packet.destination.is_link_local):
                 self.packets.append(packet)  # what stays on a link gets no stamp
+
+
+def _ends_of(packet: PacketSeen | network.Packet) -> tuple:
+    return (packet.source, packet.destination, packet.source_port, packet.destination_port)
+
+
+def _flow_of(packet: PacketSeen) -> tuple:
+    return (packet.tap, packet.leaving, packet.protocol, *_ends_of(packet))

@@ -1,16 +1,20 @@
 """Where a cloud model decides how prefixes are handed out; one file per model.
 
 A model is a module here with `assign(request) -> Addressing`, called like the provider type of the
-manifest; a provider without a file of its own is planned as `local`.
+manifest or chosen by name; a provider without a file of its own is planned as `local`. What models
+have in common is in `ground`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from dataplane.model.address import Address, Network
+from dataplane.model.cloud import Allocator, CloudPlan, PodPool
 from dataplane.model.cluster import Cluster
+from dataplane.model.infrastructure import Infrastructure
+from dataplane.model.problem import Problem
 from dataplane.planning.space import Space
 
 
@@ -19,23 +23,34 @@ class Request:
     """What a model is asked: addresses for `nodes` nodes of a cluster.
 
     `space` knows every range of the manifest; the model takes from it what it hands out.
+    `allocator` None leaves the choice to the keywords and to the model.
     """
 
     cluster: Cluster
     nodes: int
     seed: int
     space: Space
+    allocator: Allocator | None = None
+    infrastructure: Infrastructure = field(default_factory=Infrastructure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressing:
-    """A model's answer: ranges (primary family first), and per node its addresses and pod prefixes."""
+    """A model's answer: ranges (primary family first), and per node its addresses and pod prefixes.
+
+    `pools` has one entry per pod range, in the same order. `vm_prefix` is the length of the IPv6
+    prefix that the infrastructure gives to a VM, None where it gives addresses.
+    """
 
     node_ranges: tuple[Network, ...]
     pod_ranges: tuple[Network, ...]
     service_ranges: tuple[Network, ...]
     node_addresses: tuple[tuple[Address, ...], ...]
     pod_prefixes: tuple[tuple[Network, ...], ...]
+    pools: tuple[PodPool, ...] = ()
+    cloud: CloudPlan = field(default_factory=CloudPlan)
+    vm_prefix: int | None = None
+    advice: tuple[Problem, ...] = ()
 
 
 class Cloud(Protocol):
@@ -47,7 +62,7 @@ class Cloud(Protocol):
 
 def names() -> tuple[str, ...]:
     """Return the models there are."""
-    return tuple(sorted(module.name for module in iter_modules(__path__)))
+    return tuple(sorted(module.name for module in iter_modules(__path__) if not module.ispkg))
 
 
 def model(provider: str) -> Cloud:

@@ -13,12 +13,21 @@ from tests.unit.world import World
 
 NAMES = {
     "clat",
+    "cluster-cidr-mismatch",
+    "dns-family",
     "dns64",
     "fallback",
+    "forwarding",
     "ipv4-leak",
+    "listeners",
     "masquerade",
+    "missing-return-route",
     "nat64",
+    "overlay",
+    "pmtu",
+    "pool-size",
     "reachability",
+    "service-range",
     "source-range",
 }
 PLANS = {
@@ -94,12 +103,34 @@ def test_a_healthy_cluster_has_no_findings(plan, alike):
 def test_nothing_that_was_sent_counts_without_the_kernels_word(plan):
     applicable = [check for check in checks() if check.applies(plan) is None]
     world = World(plan).drive(s for check in applicable for s in check.stimuli(plan))
-    unwatched = dataclasses.replace(world.evidence(), flows=(), packets=(), connects=(), reports=())
+    unwatched = dataclasses.replace(
+        world.evidence(),
+        flows=(),
+        packets=(),
+        connects=(),
+        listeners=(),
+        settings=(),
+        routes=(),
+        reports=(),
+    )
 
     answers, _ = judge(unwatched, checks())
 
     assert {answer.state for answer in answers} == {State.UNKNOWN}
     assert {answer.looked_at for answer in answers} == {0}
+
+
+def test_without_probes_only_what_the_kernel_tells_when_asked_is_known(plan):
+    applicable = [check for check in checks() if check.applies(plan) is None]
+    evidence = World(plan).drive(s for c in applicable for s in c.stimuli(plan)).evidence()
+    read = tuple(r for r in evidence.reports if r.probe in {"sockets", "sysctls", "routes"})
+    asked = dataclasses.replace(evidence, flows=(), packets=(), connects=(), reports=read)
+
+    answers, _ = judge(asked, checks())
+
+    asked_for = {"forwarding", "listeners", "pool-size"}
+    assert {a.check for a in answers if a.state is State.HOLDS} == asked_for
+    assert {a.state for a in answers} == {State.HOLDS, State.UNKNOWN}
 
 
 def test_each_family_is_tried_with_the_other_one_blocked(plan):

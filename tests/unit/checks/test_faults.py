@@ -1,6 +1,6 @@
 """Each fault is found by the check that is there for it, on the right subjects, and by no other."""
 
-from ipaddress import IPv6Network
+from ipaddress import IPv4Address, IPv6Network
 
 import pytest
 
@@ -57,7 +57,22 @@ CASES = {
         Faults(dns64=IPv6Network("64:ff9b:1:ffff::/96")),
         {"dns64": broken("gateway")},
     ),
+    "large packets get lost on the IPv4 side": (
+        SIX,
+        Faults(floor={"server-v4"}),
+        {"pmtu": broken("server-v4")},
+    ),
     "nat64 down": (SIX, Faults(nat64_down=True), {"nat64": broken("gateway")}),
+    "no AAAA for Services": (
+        DUAL,
+        Faults(without_records={Family.IPV6}),
+        {"dns-family": broken("gateway")},
+    ),
+    "A records without IPv4": (
+        SIX,
+        Faults(foreign_records=(IPv4Address("198.19.255.1"),)),
+        {"dns-family": broken("gateway")},
+    ),
 }
 for node in NODES:
     for title, plan in (("six", SIX), ("dual", DUAL)):
@@ -66,15 +81,49 @@ for node in NODES:
             Faults(masquerading={node}),
             {"masquerade": broken(*pods_on(plan, node))},
         )
+        CASES[f"{title}: kube-proxy on {node} has a foreign cluster-cidr"] = (
+            plan,
+            Faults(foreign_cluster_cidr={node}),
+            {
+                "masquerade": broken(*pods_on(plan, node)),
+                "cluster-cidr-mismatch": broken(*pods_on(plan, node)),
+            },
+        )
+        CASES |= {
+            f"{title}: {node} does not forward": (
+                plan,
+                Faults(not_forwarding={node}),
+                {"forwarding": broken(node)},
+            ),
+            f"{title}: {node} loses large packets": (
+                plan,
+                Faults(narrow={node}),
+                {"pmtu": broken(node)},
+            ),
+            f"{title}: {node} has an overlay": (
+                plan,
+                Faults(encapsulating={node}),
+                {"overlay": broken(node)},
+            ),
+            f"{title}: Services are routed to {node}": (
+                plan,
+                Faults(service_route=node),
+                {"service-range": broken(node)},
+            ),
+        }
     CASES[f"six: no route back to {node}"] = (
         SIX,
         Faults(lost_prefixes={(node, Family.IPV6)}),
-        {"reachability": broken(node)},
+        {"reachability": broken(node), "missing-return-route": broken(node)},
     )
     CASES[f"dual: no IPv6 route back to {node}"] = (
         DUAL,
         Faults(lost_prefixes={(node, Family.IPV6)}),
-        {"reachability": broken(node), "fallback": broken(*pods_on(DUAL, node))},
+        {
+            "reachability": broken(node),
+            "missing-return-route": broken(node),
+            "fallback": broken(*pods_on(DUAL, node)),
+        },
     )
 for name in PODS:
     hidden = {"reachability": broken(name), "fallback": broken(name)}
@@ -87,8 +136,19 @@ for name in PODS:
         f"{name}: listens on IPv4 only": (
             DUAL,
             Faults(deaf={(name, Family.IPV6)}),
-            {"reachability": broken(name)},
+            {"reachability": broken(name), "listeners": broken(name)},
         ),
+        f"{name}: its server is bound to loopback": (
+            DUAL,
+            Faults(loopback={name}),
+            {"listeners": broken(name)},
+        ),
+        f"{name}: sees a Service as its client": (
+            SIX,
+            Faults(service_clients={name}),
+            {"service-range": broken(name)},
+        ),
+        f"{name}: its link is too small": (SIX, Faults(too_small={name}), {"pmtu": broken(name)}),
         f"{name}: has no CLAT": (SIX, Faults(without_clat={name}), {"clat": broken(name)}),
         f"{name}: its CLAT is dead": (SIX, Faults(dead_clat={name}), {"clat": broken(name)}),
         f"{name}: cannot send IPv6": (

@@ -147,3 +147,33 @@ def test_literals_that_no_translator_may_forward_do_not_count():
 
     assert any(tap.point is Point.TRANSLATOR for tap in world.taps)
     assert (found.state, found.looked_at) == (State.UNKNOWN, 0)
+
+
+def without_edge(evidence, matches=lambda _: True):
+    """Return the evidence without what left the gateway's edge, and without any answer."""
+    edge = {tap.name for tap in evidence.header.taps if tap.point is Point.EDGE}
+    kept = (p for p in evidence.packets if not (p.tap in edge and matches(p)))
+    return replace(evidence, packets=tuple(kept))
+
+
+def test_a_gateway_that_sends_nothing_out_has_no_ipv4():
+    found = answer(without_edge(driven().evidence()))
+
+    (finding,) = found.findings
+    assert (found.state, finding.subject) == (State.BROKEN, "gateway")
+    assert finding.cause == "gateway translates, and sends nothing out over IPv4"
+
+
+def test_some_that_leave_show_that_there_is_ipv4():
+    evidence = driven().evidence()
+    first = evidence.packets[0].stamp
+
+    assert answer(without_edge(evidence, lambda p: p.stamp == first)).findings == ()
+
+
+def test_an_edge_that_was_not_watched_says_nothing():
+    evidence = without_edge(driven().evidence())
+    edge = {tap.name for tap in evidence.header.taps if tap.point is Point.EDGE}
+    reports = tuple(r for r in evidence.reports if r.where not in edge)
+
+    assert answer(replace(evidence, reports=reports)).findings == ()

@@ -147,7 +147,9 @@ def test_scenarios_as_json(capsys):
 
     entries = {entry["name"]: entry for entry in json.loads(out)["scenarios"]}
     assert code == Exit.HOLDS
-    assert entries["default"].keys() == {"name", "title", "engine", "tags", "expect"}
+    assert entries["default"].keys() == {
+        "name", "title", "engine", "tags", "expect", "expect_problems",
+    }  # fmt: skip
     assert entries["nat64-down"]["expect"] == {"nat64": {"state": "broken", "subjects": "victims"}}
 
 

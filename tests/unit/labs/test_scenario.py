@@ -4,6 +4,7 @@ from dataplane.model.problem import InvalidInputError
 from labs import scenario as scenarios
 
 GOOD = "title: T\nmanifest: gep-21.yaml\n"
+REFUSED = "expect_problems: [{field: spec, type: FieldValueInvalid, contains: x}]\n"
 
 
 @pytest.mark.parametrize("name", scenarios.names())
@@ -32,6 +33,11 @@ def test_defaults(tmp_path):
         (GOOD + "clat: [\n", ""),
         (GOOD.replace("gep-21.yaml", "../../../etc/passwd"), "manifest"),
         (GOOD.replace("gep-21.yaml", "nowhere.yaml"), "manifest"),
+        (GOOD + "old: gep-21.yaml\n", "old"),
+        (GOOD + REFUSED + "old: nowhere.yaml\n", "old"),
+        (GOOD + REFUSED + "faults: [dns64-off]\n", "faults"),
+        (GOOD + REFUSED + "expect: {nat64: {state: broken}}\n", "expect"),
+        (GOOD + REFUSED.replace("FieldValueInvalid", "Wrong"), "expect_problems.0.type"),
     ],
 )
 def test_a_wrong_scenario_says_where(tmp_path, text, field):

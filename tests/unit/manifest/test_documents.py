@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.manifest import documents
@@ -36,6 +36,22 @@ def test_every_path_has_a_place():
     assert document.position("a.b[1].missing") == (4, 5)
     assert document.position("a.missing.more") == (1, 1)
     assert document.position("missing") is None
+
+
+@pytest.mark.parametrize(
+    "key", ["a.b/c", "a b", "x" * 80, 'say "a"', "tab\there", "0.0.0.0/0", "[", "é"]
+)
+def test_keys_that_paths_put_in_brackets_have_a_place(key):
+    document = only(f"m:\n  one: 1\n  {json.dumps(key)}: {{inner: 2}}\n")
+    path = documents.join("m", key)
+    assert document.position(path, key=True) == (3, 3)
+    assert document.position(f"{path}.inner", key=True)[0] == 3
+    assert document.position(f"{path}.inner")[1] > document.position(path)[1]
+
+
+def test_a_merged_key_with_dots_points_at_where_it_was_written():
+    document = only("a: &a {x.y: 1}\nb:\n  <<: *a\n  z: 2\n")
+    assert document.position("b[x.y]") == (1, 13)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +87,6 @@ def test_scalars_mean_what_kubernetes_makes_of_them(text, value):
     assert type(found) is type(value)
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none()
@@ -181,7 +196,6 @@ def test_bombs_are_refused(text):
     assert "than" in refusal(text).detail
 
 
-@settings(deadline=None)
 @given(st.text("ab:-[]{}&*!#'\"\n |>%@`,?<1.~\t\\x", max_size=60))
 def test_any_text_is_read_or_refused(text):
     try:

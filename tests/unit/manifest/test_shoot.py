@@ -5,6 +5,7 @@ import pytest
 from dataplane.manifest import parse
 from dataplane.model.address import Family
 from dataplane.model.cluster import RangeWish, Strategy
+from dataplane.model.infrastructure import Infrastructure
 from dataplane.model.problem import ProblemType, Severity, Source
 
 V4, V6 = Family.IPV4, Family.IPV6
@@ -300,6 +301,20 @@ def test_nodes_alone_may_have_ipv4():
     assert [wish.family for wish in found.pods] == [V6]
 
 
+def test_nodeipam_does_not_cut_ipv6_on_openstack():
+    text = "type: calico\nipFamilies: [IPv6]\npods: 2001:db8:0:0:4000::/66"
+    assert parse(shoot(text)).cluster is None
+    found = cluster(shoot(text, provider="openstack"))
+    assert str(found.pods[0].network) == "2001:db8:0:0:4000::/66"
+
+
+def test_a_lab_is_refused_what_a_component_stops_at():
+    text = shoot("type: calico\nipFamilies: [IPv6]\npods: fd00::/32\nservices: fd01::/126")
+    assert len(messages(text)) == 2
+    assert len(messages(text, profile="current")) == 2
+    assert parse(text).cluster is None
+
+
 def test_custom_fills_what_no_other_value_names():
     found = cluster(shoot("type: calico\npods: custom,v6global\nnodes: custom\nservices: v6global"))
     assert found.families == (V6, V4)
@@ -351,3 +366,34 @@ def test_an_unknown_profile_is_a_programming_error():
 
 def test_keywords_are_no_cidrs_for_gep21():
     assert any("invalid CIDR address: v6fromNode" in m for m in messages(KEYWORDS, profile="gep21"))
+
+
+AWS = """\
+apiVersion: core.gardener.cloud/v1beta1
+kind: Shoot
+spec:
+  provider:
+    type: aws
+    infrastructureConfig:
+      apiVersion: aws.provider.extensions.gardener.cloud/v1alpha1
+      kind: InfrastructureConfig
+      dualStack: {enabled: true}
+      networks:
+        vpc: {id: vpc-1, ipv6IpamPool: {id: pool, cidrBlock: 2001:db8:1234:5600::/56}}
+        zones: [{name: a}, {name: b}]
+    workers: [{name: w}]
+  networking: {type: calico, ipFamilies: [IPv6]}
+"""
+
+
+def test_what_the_provider_is_told_reaches_the_cluster():
+    found = cluster(AWS).infrastructure
+    assert (str(found.prefix), found.zones) == ("2001:db8:1234:5600::/56", 2)
+    assert (found.existing, found.ingress) == (True, True)
+    assert cluster(GEP21).infrastructure == Infrastructure()
+
+
+def test_what_is_said_beside_the_manifest_goes_first():
+    own = Infrastructure(zones=3)
+    found = own.over(cluster(AWS).infrastructure)
+    assert (str(found.prefix), found.zones) == ("2001:db8:1234:5600::/56", 3)

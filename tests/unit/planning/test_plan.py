@@ -10,7 +10,8 @@ from dataplane.model.cluster import Cluster, RangeWish, Strategy
 from dataplane.model.plan import ClatPlacement
 from dataplane.model.problem import InvalidInputError
 from dataplane.planning import clouds
-from dataplane.planning.plan import plan, pod_name
+from dataplane.planning.plan import plan
+from dataplane.planning.workload import pod_name
 from dataplane.rules import rfc4193
 from tests.unit.planning.clusters import clusters, networking
 from tests.unit.planning.test_topology import OPTIONS, possible

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_network
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.planning.space import Space, number
@@ -23,7 +23,6 @@ def test_the_first_free_subnet_from_a_number_on():
     assert str(space.first_of([parent, ip_network("10.1.0.0/24")], 24)) == "10.1.0.0/24"
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 255), st.integers(24, 32)), max_size=20),
     st.integers(24, 30),

@@ -13,7 +13,18 @@ from dataplane.checks import checks
 from dataplane.model.answer import State
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.problem import InvalidInputError
-from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
+from dataplane.model.seen import (
+    ConnectSeen,
+    FlowSeen,
+    LinkSeen,
+    ListenerSeen,
+    PacketSeen,
+    ProbeReport,
+    Quoted,
+    RouteSeen,
+    SettingSeen,
+    TooBigSeen,
+)
 from dataplane.model.stimulus import Outcome, Reach, Resolve
 from dataplane.model.topology import Tap
 from dataplane.record import parse, read, serialize, write
@@ -55,7 +66,12 @@ EVIDENCE = st.builds(
     outcomes=st.lists(values(Outcome), max_size=3).map(tuple),
     flows=st.lists(values(FlowSeen), max_size=3).map(tuple),
     packets=st.lists(values(PacketSeen), max_size=3).map(tuple),
+    too_big=st.lists(values(TooBigSeen), max_size=3).map(tuple),
     connects=st.lists(values(ConnectSeen), max_size=3).map(tuple),
+    listeners=st.lists(values(ListenerSeen), max_size=3).map(tuple),
+    settings=st.lists(values(SettingSeen), max_size=3).map(tuple),
+    routes=st.lists(values(RouteSeen), max_size=3).map(tuple),
+    links=st.lists(values(LinkSeen), max_size=3).map(tuple),
     reports=st.lists(values(ProbeReport), max_size=3).map(tuple),
 )
 
@@ -64,7 +80,30 @@ EVIDENCE = st.builds(
 def _evidence():
     faults = Faults(masquerading={"node-1"})
     applicable = [check for check in checks() if check.applies(PLAN) is None]
-    return World(PLAN, faults).drive(s for c in applicable for s in c.stimuli(PLAN)).evidence()
+    seen = World(PLAN, faults).drive(s for c in applicable for s in c.stimuli(PLAN)).evidence()
+    return dataclasses.replace(seen, too_big=(_too_big(seen.packets),))
+
+
+def _too_big(packets):
+    """Return a message that somebody's packet was too big."""
+    packet = next(p for p in packets if p.source.version == 6)
+    refused = Quoted(
+        protocol=6,
+        source=packet.source,
+        destination=packet.destination,
+        source_port=1,
+        destination_port=2,
+    )
+    return TooBigSeen(
+        tap="pod-a",
+        leaving=False,
+        time_ns=1,
+        family=packet.family,
+        source=packet.destination,
+        destination=packet.source,
+        mtu=1400,
+        refused=refused,
+    )
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -104,7 +143,12 @@ def test_every_line_says_what_it_is_and_answers_are_none_of_it(evidence):
         "outcome",
         "flow",
         "packet",
+        "too-big",
         "connect",
+        "listener",
+        "setting",
+        "route",
+        "link",
         "report",
     }
     names = set().union(*(line for line in lines if line["kind"] != "outcome"))
@@ -155,14 +199,59 @@ def test_altering_one_seen_line_alters_the_answers(evidence):
         report["lost"] = 1
         return report["where"] == "pod-a" and report["probe"] == "flows"
 
+    def deaf(listener):
+        listener["address"], listener["family"] = "0.0.0.0", "IPv4"
+        return listener["protocol"] == 6
+
+    def off(setting):
+        setting["value"] = "0"
+        return setting["name"] == "net/ipv6/conf/all/forwarding"
+
+    def into_services(route):
+        route["destination"] = str(PLAN.service_ranges[0])
+        return route["interface"] == "node-0"
+
+    def narrow(seen):
+        seen["mtu"] = 1200
+        return True
+
     before = _states(evidence)
     for kind, change in (
         ("flow", foreign),
         ("packet", elsewhere),
         ("connect", fallen),
+        ("listener", deaf),
+        ("setting", off),
+        ("route", into_services),
+        ("link", narrow),
+        ("too-big", narrow),
         ("report", lossy),
     ):
         assert _states(altered(evidence, kind, change)) != before, kind
+
+
+READ = ("listener", "setting", "route", "link")
+READINGS = ("sockets", "sysctls", "routes", "links")
+
+
+def test_a_recording_from_before_there_were_readings_is_still_read(evidence):
+    """What it does not hold was not seen: nothing else is known less."""
+    old = []
+    for line in serialize(evidence):
+        members = json.loads(line)
+        if members["kind"] not in READ and members.get("probe") not in READINGS:
+            old.append(line)
+
+    answers, _ = judge(parse(old, "old"), checks())
+
+    before = {name: state for name, (state, _, _) in _states(evidence).items()}
+    after = {answer.check: answer.state for answer in answers}
+    less = {"listeners", "forwarding", "service-range", "missing-return-route"}
+    less |= {"pmtu", "pool-size"}
+    assert {name for name in after if after[name] is State.UNKNOWN} == less
+    assert {n: s for n, s in after.items() if n not in less} == {
+        n: s for n, s in before.items() if n not in less
+    }
 
 
 def test_a_lost_report_line_leaves_no_answer_that_holds_on_it(evidence):

@@ -5,7 +5,7 @@ import pytest
 from dataplane.model.address import Family
 from dataplane.model.cluster import Strategy
 from dataplane.model.problem import Severity
-from dataplane.rules.keywords import Field, is_proposal, read
+from dataplane.rules.keywords import Field, is_proposal, keywords_of, read
 
 
 def written(value, *, kind="nodes", provider="local", families=()):
@@ -118,6 +118,52 @@ def test_refusals(value, kind, detail):
     assert all(len(p.message) < 10_000 and p.remedy for p in problems)
 
 
+@pytest.mark.parametrize(
+    ("value", "kind", "character"),
+    [
+        ("v6global/31", "nodes", 10),
+        ("v6global/64+prefix/64", "nodes", 20),
+        ("v6global/64+subnet/96", "nodes", 13),
+        ("v6global+prefix/96", "pods", 10),
+        ("v4private, v6global/200", "nodes", 21),
+        ("v4private v6fromNode", "nodes", 11),
+        ("v6global,v6private", "nodes", 10),
+        ("nov6 v6global", "nodes", 6),
+        ("custom/64", "nodes", 8),
+        ("nov4/8", "nodes", 5),
+        ("10.0.0.0/16,v6globl/64", "nodes", 13),
+        ("10.0.0.0/16 , 2001:db8::1/64", "nodes", 15),
+    ],
+)
+def test_errors_point_at_their_character(value, kind, character):
+    (problem,) = written(value, kind=kind).problems
+    assert f"(at character {character})" in problem.detail
+    assert f"(at character {character})" in problem.message
+    assert problem.column == character
+
+
+def test_values_of_a_list_have_paths_of_their_own():
+    field = Field(path="spec.networking.nodes", kind="nodes")
+    answer = read(field, ["10.0.0.0/16", "v6global/31"], listed=True)
+    (problem,) = answer.problems
+    assert (problem.field, problem.column) == ("spec.networking.nodes[1]", 10)
+    assert answer.proposal
+
+
+def test_ranges_are_kept_as_they_are_written():
+    answer = written("2001:DB8::/64+prefix/80 10.1.0.0/16", provider="local")
+    assert [(found.kind, found.text) for found in answer.ranges] == [
+        ("nodes", "2001:DB8::/64"),
+        ("nodes", "10.1.0.0/16"),
+    ]
+
+
+def test_azure_has_nothing_global():
+    (problem,) = written("v6global/64", provider="azure").problems
+    assert "v6private is for it" in problem.detail
+    assert written("v6private/48", provider="azure").problems == ()
+
+
 def test_a_typing_error_gets_a_suggestion():
     (problem,) = written("v6globl/64").problems
     assert "v6global" in problem.remedy
@@ -129,6 +175,11 @@ def test_plain_fields_know_no_keywords():
     assert problem.message == (
         'pods: Invalid value: "v6fromNode": invalid CIDR address: v6fromNode'
     )
+    assert "--profile proposal" in problem.remedy
+    assert problem.column is None
+    (problem,) = read(field, ["10.0.0.0/99"]).problems
+    assert "proposal" not in problem.remedy
+    assert read(field, []).wishes == ()
 
 
 @pytest.mark.parametrize(
@@ -143,3 +194,28 @@ def test_plain_fields_know_no_keywords():
 )
 def test_what_counts_as_the_proposals(value, expected):
     assert is_proposal(value) is expected
+
+
+def test_a_misspelt_keyword_is_shown_with_its_modifier():
+    (problem,) = written("v6globall/64+prefix/96").problems
+    assert problem.detail == "invalid CIDR address: v6globall/64+prefix/96"
+    assert '"v6globall/64+prefix/96"' in problem.message
+    assert problem.remedy == "did you mean v6global? Keywords are case-sensitive"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("v6global/64+prefix/96", ("v6global",)),
+        ("globalIPv6/64, nov4", ("v6global", "nov4")),
+        (["v6fromNode", "v4private/16"], ("v6fromNode", "v4private")),
+        ("v6global 10.0.0.0/8", None),
+        ("2001:db8::/64+prefix/96", None),
+        ("v6globall", None),
+        ("", None),
+        (None, None),
+        (["v6global", 7], None),
+    ],
+)
+def test_keywords_alone_are_told_from_everything_else(value, expected):
+    assert keywords_of(value) == expected

@@ -3,12 +3,13 @@
 from ipaddress import IPv6Network, ip_address, ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.model.address import Family
 from dataplane.model.problem import Severity
-from dataplane.rules import clusterip, gardener, kubernetes, nodeipam, rfc4193
+from dataplane.rules import clusterip, kubernetes, nodeipam, rfc4193
+from dataplane.rules.gardener import masks
 from dataplane.rules.nodeipam import CidrSet, CidrSetError
 
 
@@ -73,7 +74,6 @@ def test_what_lies_outside_cannot_be_occupied():
     assert cidrs.allocated == 4
 
 
-@settings(deadline=None)
 @given(st.integers(8, 24), st.integers(0, 8), st.data())
 def test_a_block_is_where_its_index_says(length, bits, data):
     network = ip_network((10 << 24, length))
@@ -128,7 +128,7 @@ def test_unique_local_prefixes():
 
 @pytest.mark.parametrize(("pods", "mask"), [(110, 24), (128, 24), (129, 23), (250, 23), (260, 22)])
 def test_default_node_masks_have_twice_the_room(pods, mask):
-    assert gardener.default_node_mask_size(pods) == mask
+    assert masks.default_node_mask_size(pods) == mask
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_default_node_masks_have_twice_the_room(pods, mask):
     ],
 )
 def test_room_for_pods(size, family, pods, room):
-    problems = gardener.room_for_pods("mask", size, family, pods)
+    problems = masks.room_for_pods("mask", size, family, pods)
     if room is None:
         assert problems == []
     else:

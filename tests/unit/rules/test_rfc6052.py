@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.rules import rfc6052
@@ -26,7 +26,6 @@ def test_examples_of_the_rfc(prefix, address):
     assert rfc6052.extract(IPv6Network(prefix), IPv6Address(address)) == EXAMPLE
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(rfc6052.PREFIX_LENGTHS), st.integers(0, 2**128 - 1), st.integers(0, 2**32 - 1)
 )
