@@ -16,6 +16,7 @@ from dataplane.model.errors import LabFailedError
 from dataplane.model.stimulus import Endpoint, Outcome, Reach, Resolve, Stimulus
 from labs import netfilter
 from labs.build import Lab, on_thread
+from labs.client import PATIENCE as PROLONGED
 from labs.resolution import nameservers
 
 CLIENT = Path(__file__).with_name("client.py")
@@ -38,7 +39,7 @@ class Client:
         writer, reader = self._child.stdin, self._child.stdout
         if writer is None or reader is None:
             raise AssertionError("a client is started with pipes")
-        patience = stimulus.timeout * ADDRESSES + MARGIN
+        patience = stimulus.timeout * PROLONGED * ADDRESSES + MARGIN
         line = b""
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(patience):
