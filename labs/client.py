@@ -77,11 +77,14 @@ class Deadline:
         return left
 
     def wait(self, channel: socket.socket, events: int) -> None:
-        """Wait until a socket is ready; TimeoutError when it is not in time."""
+        """Wait until a socket is ready; TimeoutError when it is not in time.
+
+        What has come is taken, however late it is when we get to look.
+        """
         poll = select.poll()
         poll.register(channel, events)
-        while not poll.poll(self.left() * 1000):
-            pass
+        while not poll.poll(0):
+            poll.poll(self.left() * 1000)
 
 
 def idle() -> float:

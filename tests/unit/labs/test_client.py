@@ -1,5 +1,7 @@
 """The client's deadline: a busy machine is late, a silent server is not there."""
 
+import select
+import socket
 from contextlib import suppress
 
 import pytest
@@ -34,6 +36,18 @@ def test_a_timeout_waits_for_a_machine_that_is_busy(monkeypatch, idle_share, las
     machine = Machine(monkeypatch)
     assert machine.until_timeout(1.0, idle_share=idle_share) == pytest.approx(lasts)
     assert machine.until_timeout(0.5, idle_share=idle_share) == pytest.approx(lasts / 2)
+
+
+def test_what_has_come_is_taken_however_late(monkeypatch):
+    machine = Machine(monkeypatch)
+    deadline = client.Deadline(1.0)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        machine.now += 60
+        with pytest.raises(TimeoutError):
+            deadline.wait(ours, select.POLLIN)
+        theirs.send(b"late")
+        deadline.wait(ours, select.POLLIN)
 
 
 def test_the_idleness_of_this_machine_is_read():
