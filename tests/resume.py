@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = Path(os.environ.get("SIXSCOPE_CACHE", ROOT / ".cache")) / "long"
+CACHE = Path(os.environ.get("SIXSCOPE_CACHE", ROOT / ".cache"))
+PAGES = CACHE / "long"
 SOURCES = ("dataplane", "labs", "probes", "tests", "vagrant", ".lock", "pyproject.toml", "run")
 
 

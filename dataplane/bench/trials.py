@@ -4,7 +4,9 @@ The first line says which code the trials were made with: a digest of the source
 packages. Trials of other code count for nothing, and are refused rather than mixed in.
 """
 
+import fcntl
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from dataplane.model.problem import InvalidInputError
 from dataplane.rules.fielderror import unreadable
 
 ROOT = Path(__file__).resolve().parents[2]
+MARKS = Path(__file__).with_name("marks.json")  # what came of trials, no part of them
 PACKAGES = ("dataplane", "labs", "probes")
 _TRIAL = TypeAdapter(Trial)
 
@@ -35,7 +38,7 @@ def sources() -> str:
     digest = hashlib.sha256()
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts and path != MARKS:
                 digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -70,6 +73,16 @@ class Book:
         if self._path is not None:
             with self._path.open("ab") as out:
                 out.write(_TRIAL.dump_json(trial) + b"\n")
+
+
+def write_down(path: Path, trial: Trial) -> None:
+    """Add a trial to the book at `path`, which several processes may do at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as out:
+        fcntl.flock(out, fcntl.LOCK_EX)
+        if not out.seek(0, os.SEEK_END):
+            out.write(_TITLE.dump_json(Title(sources=sources())) + b"\n")
+        out.write(_TRIAL.dump_json(trial) + b"\n")
 
 
 def _read(path: Path) -> Iterator[Trial]:

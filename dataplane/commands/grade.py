@@ -21,7 +21,7 @@ from dataplane.bench.grade import (
     marks,
     trial,
 )
-from dataplane.bench.trials import Book
+from dataplane.bench.trials import MARKS, Book
 from dataplane.commands.inputs import require_writable
 from dataplane.commands.loop import Ending, run_async
 from dataplane.commands.progress import Progress
@@ -42,7 +42,6 @@ from dataplane.session.run import open_session
 from labs import scenario as scenarios
 from labs.fault import faults
 
-MARKS = Path(__file__).resolve().parents[1] / "bench" / "marks.json"
 SEEDS = 20
 _MARKS = TypeAdapter(dict[str, Mark])
 

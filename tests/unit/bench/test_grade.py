@@ -1,9 +1,12 @@
 """Grades: what counts as found, what as made up, and what may not get worse."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
+from dataplane.bench import trials
 from dataplane.bench.grade import Mark, Trial, Verdict, dropped, fault_rows, grades, marks, trial
 from dataplane.bench.trials import Book
 from dataplane.model.answer import Answer, Expectation, Finding, RunResult, State
@@ -125,3 +128,12 @@ def test_a_line_in_the_middle_that_is_no_trial_is_refused(tmp_path):
     with pytest.raises(InvalidInputError) as refused:
         Book(path)
     assert refused.value.problems[0].line == 2
+
+
+def test_several_may_write_into_one_book(tmp_path):
+    path = tmp_path / "books" / "book"
+    made = [tried(answer("a", State.HOLDS), seed=seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(partial(trials.write_down, path), made))
+    assert sorted(Book(path).trials, key=lambda one: one.seed) == made
+    assert len(path.read_text().splitlines()) == 9
