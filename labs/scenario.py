@@ -13,6 +13,7 @@ is listed must be there.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -93,6 +94,7 @@ class Scenario:
     expect_problems: tuple[WantedProblem, ...] = ()
 
 
+@cache
 def names() -> tuple[str, ...]:
     """Return the names of all scenarios, sorted."""
     return tuple(sorted(path.stem for path in DIRECTORY.glob("*.yaml")))
@@ -103,6 +105,7 @@ def built() -> tuple[str, ...]:
     return tuple(name for name in names() if not load(name).expect_problems)
 
 
+@cache
 def load(name: str) -> Scenario:
     """Read a scenario by name; KeyError when there is none, InvalidInputError when it is wrong."""
     if name not in names():

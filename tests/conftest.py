@@ -12,14 +12,16 @@ from hypothesis import HealthCheck, settings
 
 from tests import capabilities, machine, resume
 
-# A busy machine is slow, which is no fault of what is tested.
+# A busy machine is slow, which is no fault of what is tested. Thirty examples find what is easily
+# found and keep the pure tests quick; `--long` looks for the rest.
 settings.register_profile(
-    "patient",
+    "quick",
     settings.get_profile("ci" if os.environ.get("CI") else "default"),
     deadline=None,
+    max_examples=30,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("patient")
+settings.register_profile("long", settings.get_profile("quick"), max_examples=300)
 
 STATE = pytest.StashKey[machine.State]()
 PROMISED = pytest.StashKey[frozenset[str]]()
@@ -46,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("long" if config.getoption("--long") else "quick")
     words: str = config.getoption("--must-have")
     promised: frozenset[str] = frozenset(filter(None, words.split(",")))
     unknown = promised - capabilities.PROBES.keys()

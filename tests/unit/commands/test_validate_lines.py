@@ -131,7 +131,7 @@ def test_lines_are_cut_but_none_is_lost(lines, ended):
 @given(
     st.lists(st.text().map(lambda text: text.replace("\n", " ")) | st.sampled_from([GOOD, WRONG]))
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_there_are_as_many_answers_as_lines(monkeypatch, capsys, lines):
     data = "".join(f"{line}\n" for line in lines).encode()
 

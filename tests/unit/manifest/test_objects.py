@@ -1,7 +1,7 @@
 """Whatever stands in a manifest, the small kinds have an answer to it."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.manifest import objects
@@ -43,7 +43,6 @@ NAMES = ["Seed", "Network", "DNSRecord", "NetworkPolicy"]
 
 
 @pytest.mark.parametrize("kind", NAMES)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=OBJECTS, old=st.none() | OBJECTS, profile=st.sampled_from(["current", "gep21"]))
 def test_nothing_breaks_a_kind(kind, value, old, profile):
     for problem in vectors.judged(kind, value, old=old, profile=profile):
@@ -53,7 +52,6 @@ def test_nothing_breaks_a_kind(kind, value, old, profile):
 
 
 @pytest.mark.parametrize("kind", NAMES)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=OBJECTS)
 def test_what_is_advised_never_makes_an_object_invalid(kind, value):
     advised = {"seed", "sixscope"}

@@ -88,14 +88,12 @@ def check_addresses(made):
     assert not any(address in network for address in outside for network in ranges)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_every_model_is_a_lab(made):
     check_ways(made)
     check_addresses(made)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_a_pool_tells_how_its_prefixes_were_cut(made):
     assert [pool.network for pool in made.pools] == list(made.pod_ranges)
@@ -107,7 +105,6 @@ def test_a_pool_tells_how_its_prefixes_were_cut(made):
     assert len({pool.setter for pool in made.pools}) == 1, "v1.Node's podCIDRs are written once"
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_subnets_hold_their_pools_and_routes_lead_to_nodes(made):
     for subnet in made.cloud.subnets:
@@ -153,11 +150,7 @@ def test_nat66_is_at_the_edge_and_nowhere_else():
         assert topology(plan(shoot(V6, provider=provider))).rulesets == ()
 
 
-@settings(
-    deadline=None,
-    max_examples=200,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     clusters(),
     OPTIONS,

@@ -31,7 +31,6 @@ def words(document):
     return [element.text for element in document.iter(f"{SVG}text")]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_the_tree_holds_every_address_once(made):
     found = [b for roots in trees(made, shown=10_000).values() for b in walk(roots)]
@@ -45,7 +44,7 @@ def test_the_tree_holds_every_address_once(made):
     assert {n if hasattr(n, "prefixlen") else host(n) for n in wanted} <= set(networks)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_children_lie_in_their_parents_and_beside_each_other(cluster, options):
     made = possible(cluster, options)

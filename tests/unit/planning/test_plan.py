@@ -31,7 +31,7 @@ def refused(cluster, **options):
     return [problem.message for problem in caught.value.problems]
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_every_address_is_somebodys_alone(cluster, options):
     made = possible(cluster, options)
@@ -56,7 +56,7 @@ def test_every_address_is_somebodys_alone(cluster, options):
     assert not any(address in network for address in outside for network in ranges)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_every_address_is_where_it_belongs(cluster, options):
     made = possible(cluster, options)

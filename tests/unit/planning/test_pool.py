@@ -5,7 +5,7 @@ from ipaddress import IPv6Network, ip_network
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.model.problem import InvalidInputError
@@ -30,7 +30,6 @@ def six_networks(made):
     return [network for network in ranges if network.version == 6]
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.tuples(st.sampled_from(clouds.names()), st.sampled_from(FAMILIES)),

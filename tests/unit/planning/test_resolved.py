@@ -85,7 +85,7 @@ def test_masks_of_two_families():
     }
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_a_resolved_manifest_is_read_without_surprises(cluster, options):
     """What is resolved once resolves to itself: same ranges, no keyword left."""

@@ -70,7 +70,7 @@ def pairs(made):
                         yield server.name, name, address
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_every_packet_finds_its_way(cluster, options):
     made = possible(cluster, options)
@@ -94,7 +94,7 @@ def test_every_packet_finds_its_way(cluster, options):
             assert paper.way("server-v6", address)[-1] in {"gateway", "fabric"}
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_nothing_is_resolved_and_nothing_is_told_twice(cluster, options):
     made = possible(cluster, options)
@@ -134,7 +134,7 @@ def test_nothing_is_resolved_and_nothing_is_told_twice(cluster, options):
     assert len({tap.name for tap in built.taps}) == len(built.taps)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_the_same_input_gives_the_same_topology(cluster, options):
     made = possible(cluster, options)
@@ -143,7 +143,7 @@ def test_the_same_input_gives_the_same_topology(cluster, options):
     assert topology(again) == topology(made)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(clusters(), OPTIONS)
 def test_ipv6_only_means_no_ipv4_inside(cluster, options):
     made = possible(cluster, options)

@@ -6,7 +6,7 @@ import string
 from ipaddress import IPv6Address
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.checks import checks
@@ -106,7 +106,6 @@ def _too_big(packets):
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(EVIDENCE)
 def test_what_is_written_is_read_again(evidence):
     assert parse(serialize(evidence), "e") == evidence

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.rules import nodeipam
@@ -67,7 +67,6 @@ def test_occupied_is_what_a_cidr_touches(pool, data):
     assert cidrs.allocated == 0
 
 
-@settings(max_examples=50)
 @given(pool=POOLS, data=st.data())
 def test_the_index_of_a_block_leads_back_to_it(pool, data):
     network, mask = pool
