@@ -20,6 +20,7 @@ MAX_DEPTH = 64
 MAX_NODES = 200_000
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+QUOTES = {"'", '"'}
 _PLAIN_KEY = regex(r"[A-Za-z0-9_-]{1,63}")
 _STEP = regex(r"\[(\d+)\]|\[([^\]]*)\]|([^.\[\]]+)")
 
@@ -175,6 +176,8 @@ class _Reader:
             value = event.value if key else construct(event, position)
             if event.anchor:
                 self._anchors[event.anchor] = (value, 1)
+            if event.style in QUOTES and not key:  # a value begins behind its quote
+                position = (position[0], position[1] + 1)
             self._place(value, position)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._open(event, position)

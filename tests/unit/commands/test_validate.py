@@ -104,7 +104,7 @@ def test_a_problem_has_exactly_these_keys(capsys, files):
                 "remedy": "do it right",
                 "document": 0,
                 "line": 5,
-                "column": 9,
+                "column": 10,  # behind the quote
             }
         ],
     }
@@ -285,9 +285,9 @@ def test_defaulted_fields_of_several_files_name_their_own(capsys, files):
 TEXT = """\
 a.yaml
   document 0  Shoot garden/a       not valid
-     5:9  error    spec.say[0]: Invalid value: wrong  [gardener]
+    5:10  error    spec.say[0]: Invalid value: wrong  [gardener]
                    -> do it right
-    5:39  warning  spec.say[1]: Invalid value: wrong  [seed]
+    5:40  warning  spec.say[1]: Invalid value: wrong  [seed]
                    -> do it right
     an API server makes of it
       spec.stage  "admission+validation"

@@ -96,6 +96,13 @@ def test_a_keywords_error_stands_in_its_column():
     assert (problem.line, problem.column) == (3, 10 + len("v6global/64+prefix/"))
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_quote_is_no_part_of_a_value(quote):
+    wrong = KEYWORDS.replace("v6global/64+prefix/96", f"{quote}v6global/64+prefix/200{quote}")
+    (problem,) = [p for p in problems(wrong, profile="proposal") if "at character" in p.detail]
+    assert (problem.line, problem.column) == (3, 11 + len("v6global/64+prefix/"))
+
+
 def test_lists_are_gep21s():
     text = networking(LISTS.replace("    ", ""))
     assert errors(text, profile="gep21") == []
