@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
-from dataplane.checks.ground.answers import EMPTY, NXDOMAIN, UNANSWERED, Answers, addresses
-from dataplane.checks.ground.asking import identifier, resolves, turns
+from dataplane.checks.ground.answers import EMPTY, NXDOMAIN, Answers, addresses
+from dataplane.checks.ground.asking import resolves, turns
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import GATEWAY
 from dataplane.checks.ground.sights import Sights
@@ -103,27 +103,12 @@ class _Bench:
 
     def judge(self, question: Question) -> None:
         """Judge one question over all pods that asked it."""
-        silent: list[tuple[str, Outcome]] = []
-        answered = False
-        for pod in (
-            p.name
-            for p, asked in turns(self.view.plan, tuple(questions(self.view.plan)))
-            if asked == question
-        ):
-            outcome = self.view.outcomes.get(identifier(NAME, pod, question))
-            if outcome is None:
-                self.doubts.append(f"{identifier(NAME, pod, question)} was not carried out")
-            elif outcome.error in UNANSWERED:
-                silent.append((pod, outcome))
-            elif not self.answers.heard(pod, outcome):
-                self.doubts.append(
-                    f"{identifier(NAME, pod, question)}: no DNS answer was seen at {pod}"
-                )
-            else:
-                answered = True
-                self._compare(question, pod, outcome)
-        if not answered:
-            self._silent(question, silent)
+        replies = self.answers.replies(NAME, tuple(questions(self.view.plan)), question)
+        self.doubts += replies.doubts
+        for pod, outcome in replies.answered:
+            self._compare(question, pod, outcome)
+        if not replies.answered:
+            self._silent(question, replies.silent)
 
     def _compare(self, question: Question, pod: str, outcome: Outcome) -> None:
         missing = question.addresses is None
@@ -161,7 +146,7 @@ class _Bench:
                 cause = "DNS64 does not synthesize AAAA records"
         return cause
 
-    def _silent(self, question: Question, silent: list[tuple[str, Outcome]]) -> None:
+    def _silent(self, question: Question, silent: tuple[tuple[str, Outcome], ...]) -> None:
         """Judge a question that nobody got an answer to: the resolver's doing, or the network's."""
         for pod, outcome in silent:
             if self.answers.withheld(pod, outcome):

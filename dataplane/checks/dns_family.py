@@ -20,7 +20,7 @@ answers, and see what answers before the cluster's own records (CoreDNS: rewrite
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dataplane.checks.ground.answers import EMPTY, NXDOMAIN, UNANSWERED, Answers, addresses
+from dataplane.checks.ground.answers import EMPTY, NXDOMAIN, Answers, addresses
 from dataplane.checks.ground.asking import identifier, resolves, turns
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import GATEWAY
@@ -90,28 +90,13 @@ class _Bench:
 
     def judge(self, question: Question) -> None:
         """Judge one question over all pods that asked it."""
-        silent: list[tuple[str, Outcome]] = []
-        answered = False
-        for pod in (
-            p.name
-            for p, asked in turns(self.view.plan, tuple(questions(self.view.plan)))
-            if asked == question
-        ):
-            outcome = self.view.outcomes.get(identifier(NAME, pod, question))
-            if outcome is None:
-                self.doubts.append(f"{identifier(NAME, pod, question)} was not carried out")
-            elif outcome.error in UNANSWERED:
-                silent.append((pod, outcome))
-            elif not self.answers.heard(pod, outcome):
-                self.doubts.append(
-                    f"{identifier(NAME, pod, question)}: no DNS answer was seen at {pod}"
-                )
-            else:
-                answered = True
-                self.looked_at += 1
-                self._compare(question, pod, outcome)
-        if not answered:
-            self._silent(question, silent)
+        replies = self.answers.replies(NAME, tuple(questions(self.view.plan)), question)
+        self.doubts += replies.doubts
+        for pod, outcome in replies.answered:
+            self.looked_at += 1
+            self._compare(question, pod, outcome)
+        if not replies.answered:
+            self._silent(question, replies.silent)
 
     def _compare(self, question: Question, pod: str, outcome: Outcome) -> None:
         got = addresses(outcome)
@@ -121,7 +106,7 @@ class _Bench:
         evidence = f"{pod} asked for {question.name} {question.type} and got {listed}"
         self._blame(question, _cause(question, outcome, got), listed, evidence)
 
-    def _silent(self, question: Question, silent: list[tuple[str, Outcome]]) -> None:
+    def _silent(self, question: Question, silent: tuple[tuple[str, Outcome], ...]) -> None:
         """Judge a question that nobody got an answer to: the resolver's doing, or the network's."""
         cause = f"the resolver does not answer {question.type} queries for {WHOSE[question.label]}"
         for pod, outcome in silent:

@@ -1,8 +1,11 @@
 """DNS answers that the kernel saw reach pods, and what clients made of them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 
+from dataplane.checks.ground.asking import Q, identifier, turns
 from dataplane.checks.ground.exchanges import SLACK_NS
 from dataplane.checks.ground.places import DNS_PORT, Places
 from dataplane.checks.ground.sights import Sights
@@ -16,6 +19,15 @@ NXDOMAIN = "NXDOMAIN"
 UNANSWERED = REFUSALS | {"TIMEOUT"}
 EMPTY = frozenset({None, "NODATA", "NOERROR"})
 """How an outcome names an answer that is no error, whether it has records or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replies:
+    """What became of one question: (pod, outcome) with an answer and without one, and doubts."""
+
+    answered: tuple[tuple[str, Outcome], ...]
+    silent: tuple[tuple[str, Outcome], ...]
+    doubts: tuple[str, ...]
 
 
 class Answers:
@@ -38,6 +50,24 @@ class Answers:
                 and sights.point(packet) is Point.POD
             ):
                 self._times[sights.owner(packet)].append((packet.time_ns, packet.time_ns))
+
+    def replies(self, check: str, questions: Sequence[Q], question: Q) -> Replies:
+        """Sort what the pods got whose turn a question of a check was: `questions` are all of it."""
+        answered, silent, doubts = [], [], []
+        for pod, asked in turns(self._view.plan, questions):
+            if asked != question:
+                continue
+            called = identifier(check, pod.name, question)
+            outcome = self._view.outcomes.get(called)
+            if outcome is None:
+                doubts.append(f"{called} was not carried out")
+            elif outcome.error in UNANSWERED:
+                silent.append((pod.name, outcome))
+            elif self.heard(pod.name, outcome):
+                answered.append((pod.name, outcome))
+            else:
+                doubts.append(f"{called}: no DNS answer was seen at {pod.name}")
+        return Replies(answered=tuple(answered), silent=tuple(silent), doubts=tuple(doubts))
 
     def heard(self, pod: str, outcome: Outcome) -> bool:
         """Tell whether a DNS answer reached the pod while a client waited for one."""
