@@ -29,13 +29,16 @@ from dataplane.commands.verb import (
 )
 from dataplane.kernel import cgroup
 from dataplane.kernel.hooks import Wish
+from dataplane.kernel.netlink import links
 from dataplane.kernel.presence import present
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.topology import Tap
 from dataplane.session.feed import consumed, every
-from dataplane.session.follow import Attached, Follower, HookSet, Told
+from dataplane.session.follow import Attached, Follower, HookSet, NodeFound, Told
 from dataplane.session.follow_text import line
-from probes.node.interfaces import named, pod_interfaces, uplinks
+from probes.node.cni import recognised
+from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
+from probes.node.pods import Pods, node_root
 from probes.watch import Watch
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -48,8 +51,9 @@ NOTES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """What is watched: taps, the control groups of processes, and whose namespaces those are."""
+    """What is watched, and where: taps, control groups of processes, whose namespaces those are."""
 
+    node: NodeFound
     taps: tuple[Tap, ...]
     cgroups: Mapping[str, Path]
     owners: Mapping[int, str]
@@ -84,6 +88,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--interval", type=_seconds, default=1.0, metavar="T", help="between two looks (1s)"
     )
     parser.add_argument(
+        "--node-root",
+        type=Path,
+        metavar="DIR",
+        help="where the node's root directory is (that of process 1)",
+    )
+    parser.add_argument(
         "--every-process", action="store_true", help="attempts of processes outside the pods, too"
     )
     parser.add_argument(
@@ -109,6 +119,7 @@ def _run(options: argparse.Namespace) -> int:
                 source.describe(plan=None, taps=targets.taps)
                 endpoint = await stack.enter_async_context(serve(source, settings))
                 say(f"serving on {', '.join(endpoint.urls)}")
+            _tell([targets.node], options.output)
             _tell(_hooks(targets, options.hook), options.output)
             if options.hook == "clsact":
                 stack.enter_context(present("clsact"))
@@ -121,13 +132,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def _targets(options: argparse.Namespace) -> Targets:
     """Find what to watch; everything is found out before anything is attached."""
+    root = options.node_root or node_root()
+    files = Pods(root)
+    found = pods = pod_interfaces(files)
     if options.interface:
         taps = tuple(named(name) for name in dict.fromkeys(options.interface))
-        pods = tuple(pod for pod in pod_interfaces() if pod.index in {tap.index for tap in taps})
+        pods = tuple(pod for pod in found if pod.index in {tap.index for tap in taps})
         known = {pod.index: pod.tap() for pod in pods}
         taps = tuple(known.get(tap.index, tap) for tap in taps)
     else:
-        pods = pod_interfaces()
         away = tuple(named(name) for name in options.uplink) or uplinks()
         taps = (*(pod.tap() for pod in pods), *away)
         if not pods:
@@ -139,7 +152,18 @@ def _targets(options: argparse.Namespace) -> Targets:
     with suppress(UnsupportedError):  # said by the probe's report: connects are unknown then
         cgroups = {"": cgroup.root()}  # all of them; pods are told apart by their namespace
     owners = {pod.cookie: pod.owner for pod in pods if pod.cookie}
-    return Targets(taps=taps, cgroups=cgroups, owners=owners)
+    return Targets(node=_node(files, found, root), taps=taps, cgroups=cgroups, owners=owners)
+
+
+def _node(files: Pods, pods: Iterable[PodInterface], root: Path) -> NodeFound:
+    plugin = recognised(links(), pods, root)
+    return NodeFound(
+        cni=plugin.name,
+        because=plugin.because,
+        caveats=plugin.caveats,
+        host_network=tuple(pod.called for pod in host_pods(files)),
+        contradictions=files.contradictions,
+    )
 
 
 def _hooks(targets: Targets, hook: str) -> Iterable[Told]:

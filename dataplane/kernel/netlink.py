@@ -208,8 +208,9 @@ class Batch:
 def links() -> list[dict[str, Any]]:
     """List the links of the calling thread's namespace.
 
-    Each is {"index", "name", "mac", "up", "mtu", "kind", "carrier", "peer", "nsid"}; `peer` is
-    the index of a veth's other end in that end's namespace, `nsid` what that one is called here.
+    Each is {"index", "name", "mac", "up", "mtu", "kind", "carrier", "peer", "nsid", "master"}; `peer`
+    is the index of a veth's other end in that end's namespace, `nsid` what that one is called here,
+    `master` the index of the bridge that it is a port of.
     """
     return [
         {
@@ -222,6 +223,7 @@ def links() -> list[dict[str, Any]]:
             "carrier": bool(message.get_attr("IFLA_CARRIER")),
             "peer": message.get_attr("IFLA_LINK"),
             "nsid": message.get_attr("IFLA_LINK_NETNSID"),
+            "master": message.get_attr("IFLA_MASTER"),
         }
         for message in _dump(RTM_GETLINK, ifinfmsg())
     ]

@@ -21,6 +21,22 @@ REMEMBERED = 50_000  # flows and changes that were told of; beyond that the olde
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFound:
+    """Where we are: the network plugin and what told it, and what an observer has to know of it.
+
+    `host_network` are pods in the node's own namespace, whose packets are told apart by nothing.
+    `contradictions` are names of pods that the node's files do not agree on.
+    """
+
+    kind: Literal["node"] = "node"
+    cni: str
+    because: str
+    caveats: tuple[str, ...] = ()
+    host_network: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookSet:
     """A hook that is about to be set: on which interface or control group, how, and for whom."""
 
@@ -69,7 +85,7 @@ class Total:
     bytes: int
 
 
-Told = HookSet | Attached | FlowSeen | ConnectSeen | SourceChanged | ProbeReport | Total
+Told = NodeFound | HookSet | Attached | FlowSeen | ConnectSeen | SourceChanged | ProbeReport | Total
 
 
 class Remembered:

@@ -6,7 +6,7 @@ from ipaddress import IPv6Address
 from dataplane.model.address import Address, Family
 from dataplane.model.seen import ConnectSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
-from dataplane.session.follow import Attached, HookSet, SourceChanged, Told, Total
+from dataplane.session.follow import Attached, HookSet, NodeFound, SourceChanged, Told, Total
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
@@ -14,6 +14,11 @@ PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 def line(told: Told) -> str:
     """Return one line; the first word says what it is about."""
     match told:
+        case NodeFound():
+            rest = [*told.caveats, *told.contradictions]
+            if told.host_network:
+                rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
+            text = f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
         case HookSet():
             text = f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
         case Attached():

@@ -6,26 +6,25 @@ nothing, so those are used only where the namespaces cannot be read.
 """
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dataplane.kernel import netlink, netns
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.topology import Point, Tap
+from probes.node.pods import Pod, Pods, node_root
 
 # Host sides by CNI: Calico, Cilium, AWS VPC CNI, ptp and bridge (docs/limits.md).
 PREFIXES = ("cali", "lxc", "eni", "veth")
-POD_UID = re.compile(r"kubepods.*?pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodInterface:
     """A host side that leads to a namespace.
 
-    `owner` is what the namespace is known by: its name under /run/netns, its pod UID, or the
+    `owner` is what the namespace is known by: its `pod`, else its name under /run/netns, else the
     process that lives there. `cookie` is the namespace's cookie (SO_NETNS_COOKIE), 0 when it could
     not be read; `guessed` is true where only the interface's name spoke for a pod.
     """
@@ -34,6 +33,7 @@ class PodInterface:
     index: int
     owner: str
     cookie: int
+    pod: Pod | None = None
     guessed: bool = False
 
     def tap(self) -> Tap:
@@ -53,12 +53,14 @@ class PodInterface:
 class _Namespace:
     path: Path
     owner: str
+    pod: Pod | None = None
 
 
-def pod_interfaces() -> tuple[PodInterface, ...]:
+def pod_interfaces(pods: Pods | None = None) -> tuple[PodInterface, ...]:
     """Return the pod interfaces of the calling thread's namespace, by interface name.
 
-    An interface that a default route leads to is none, whatever lies behind it.
+    An interface that a default route leads to is none, whatever lies behind it. `pods` are those
+    that the node's files name; without them the files are read.
     """
     away = _away()
     here = {
@@ -67,7 +69,7 @@ def pod_interfaces() -> tuple[PodInterface, ...]:
         if link["kind"] == "veth" and link["index"] not in away
     }
     found: dict[int, PodInterface] = {}
-    for namespace in _other_namespaces():
+    for namespace in _other_namespaces(pods or Pods(node_root())):
         with suppress(OSError):  # it went away while we looked
             nsid, cookie = _known_as(namespace.path)
             for host in here.values():
@@ -77,6 +79,7 @@ def pod_interfaces() -> tuple[PodInterface, ...]:
                         index=host["index"],
                         owner=namespace.owner,
                         cookie=cookie,
+                        pod=namespace.pod,
                     )
     for index, link in here.items():
         if index not in found and link["name"].startswith(PREFIXES):
@@ -123,33 +126,44 @@ def _known_as(namespace: Path) -> tuple[int | None, int]:
         os.close(descriptor)
 
 
-def _other_namespaces() -> Iterator[_Namespace]:
-    """Yield every network namespace but our own once, by its best name."""
-    seen = {Path("/proc/self/ns/net").stat().st_ino}
+def host_pods(pods: Pods) -> tuple[Pod, ...]:
+    """Return the pods that live in the calling thread's namespace (hostNetwork), by their names.
+
+    Their packets are the node's own: no interface tells them apart.
+    """
+    ours = Path("/proc/thread-self/ns/net").stat().st_ino
+    found = {pod for inode, _, pod in _processes(pods) if inode == ours and pod is not None}
+    return tuple(sorted(found, key=lambda pod: pod.called))
+
+
+def _other_namespaces(pods: Pods) -> Iterable[_Namespace]:
+    """Return every network namespace but our own once, by its best name: that of its pod."""
+    ours = Path("/proc/thread-self/ns/net").stat().st_ino
+    found: dict[int, _Namespace] = {}
     for name in netns.names():
         path = netns.path(name)
         with suppress(OSError):  # it went away while we looked
-            if (inode := path.stat().st_ino) not in seen:
-                seen.add(inode)
-                yield _Namespace(path=path, owner=name)
+            found.setdefault(path.stat().st_ino, _Namespace(path=path, owner=name))
+    for inode, process, pod in _processes(pods):
+        known = found.get(inode)
+        if known is None:
+            with suppress(OSError):  # the process ended
+                owner = pod.called if pod else _called(process)
+                found[inode] = _Namespace(path=process / "ns/net", owner=owner, pod=pod)
+        elif pod is not None and known.pod is None:  # runtimes mount the namespaces of pods, too
+            found[inode] = replace(known, owner=pod.called, pod=pod)
+    return [namespace for inode, namespace in found.items() if inode != ours]
+
+
+def _processes(pods: Pods) -> Iterator[tuple[int, Path, Pod | None]]:
+    """Yield every process, the oldest first: its network namespace's inode, its folder, its pod."""
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
-        path = process / "ns/net"
-        try:
-            inode = path.stat().st_ino
-            if inode in seen:
-                continue
-            owner = _owner(process)
-        except OSError:
-            continue  # the process ended, or is a zombie
-        seen.add(inode)
-        yield _Namespace(path=path, owner=owner)
+        with suppress(OSError):  # it ended, or is a zombie
+            inode = (process / "ns/net").stat().st_ino
+            yield inode, process, pods.of((process / "cgroup").read_text())
 
 
-def _owner(process: Path) -> str:
-    """Return the pod UID from a process's cgroup path, else the process itself."""
-    for line in (process / "cgroup").read_text().splitlines():
-        if match := POD_UID.search(line):
-            return f"pod {match[1].replace('_', '-')}"
+def _called(process: Path) -> str:
     return f"{(process / 'comm').read_text().strip()}/{process.name}"
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dataplane.kernel import bpf, bpfcall, netns
+from dataplane.kernel import bpf, bpfcall, cgroup, netns
 from dataplane.kernel.hooks import BPF_F_BEFORE, Direction
 from tests.netns.attach.conftest import OUTSIDE, Node, inside
 
@@ -184,7 +184,8 @@ def test_ended_while_it_attaches_it_leaves_no_filter(node, number):
         stderr=subprocess.PIPE,
         text=True,
     ) as child:
-        assert json.loads(child.stdout.readline())["kind"] == "hook"
+        kinds = (json.loads(line)["kind"] for line in child.stdout)
+        assert "hook" in kinds
         child.send_signal(number)
         out, err = child.communicate(timeout=30)
 
@@ -249,3 +250,45 @@ def test_an_interface_that_is_not_there_names_the_others(node):
 
     assert done.returncode == 2
     assert node.uplink in done.stderr
+
+
+@contextmanager
+def living(namespace: str, group):
+    """Have a process live in a namespace and in a control group, as a container does."""
+    group.mkdir(parents=True)
+    script = f"echo $$ > {group}/cgroup.procs && echo here && exec sleep 60"
+    command = ["nsenter", f"--net=/run/netns/{namespace}", "/bin/sh", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout.readline() == "here\n"
+            yield
+        finally:
+            child.kill()
+            child.wait(20)
+            cgroup.remove(group)
+
+
+def test_pods_have_their_names_and_those_without_an_interface_are_told(node, unique, tmp_path):
+    web, agent = "3f2b8c1e-7a5d-4e0f-9b6c-1d2e3f4a5b6c", "00000000-1111-2222-3333-444444444444"
+    (tmp_path / f"var/log/pods/default_web-0_{web}").mkdir(parents=True)
+    (tmp_path / f"var/log/pods/kube-system_agent_{agent}").mkdir(parents=True)
+    top = cgroup.root() / unique
+    of = top / "kubepods"
+    try:
+        with (
+            living(node.pod, of / f"pod{web}" / ("a" * 64)),
+            living(node.name, of / f"pod{agent}" / ("b" * 64)),
+            attached(node, "--node-root", str(tmp_path)) as lines,
+        ):
+            connect(node, "198.51.100.7")
+            attempt = lines.until(lambda line: line["kind"] == "connect")
+    finally:
+        cgroup.remove(top)
+
+    (here,) = [line for line in lines.seen if line["kind"] == "node"]
+    assert here["cni"] == "calico"
+    assert node.pod_interface in here["because"]
+    assert "kube-system/agent" in here["host_network"]
+    hooks = {line["where"]: line["owner"] for line in lines.seen if line["kind"] == "hook"}
+    assert hooks[node.pod_interface] == "default/web-0"
+    assert attempt["owner"] == "default/web-0"
