@@ -8,6 +8,7 @@ from typing import Literal
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import BitBudget, CloudPlan, PodPool
 from dataplane.model.components import Component, Resolved
+from dataplane.model.ingress import IngressPlan
 from dataplane.model.problem import Problem
 from dataplane.model.proxy import ProxyPlan
 
@@ -139,7 +140,7 @@ class Plan:
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
     source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
-    None where nobody knows how kube-proxy is configured.
+    None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Plan:
     resolved: Resolved | None = None
     advice: tuple[Problem, ...] = ()
     proxy: ProxyPlan | None = None
+    ingress: IngressPlan | None = None
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

@@ -10,6 +10,7 @@ from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
+from dataplane.model.ingress import IngressWish
 from dataplane.model.plan import ClatPlacement, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
@@ -32,6 +33,7 @@ class Shape:
     cloud: str | None = None
     allocator: Allocator | None = None
     infrastructure: Infrastructure = NOTHING_GIVEN
+    ingress: IngressWish | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -43,6 +45,7 @@ class Shape:
             dns64=self.dns64 or scenario.dns64,
             clat=self.clat or scenario.clat,
             cloud=self.cloud or scenario.cloud,
+            ingress=self.ingress or scenario.ingress,
         )
 
 
@@ -80,6 +83,7 @@ def plan_of(cluster: Cluster, shape: Shape) -> Plan:
         model=shape.cloud,
         allocator=shape.allocator,
         infrastructure=shape.infrastructure,
+        ingress=shape.ingress,
     )
 
 
