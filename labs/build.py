@@ -9,7 +9,7 @@ removed by `labs.sweep`.
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from labs.dns64.bind import start_authority
 from labs.dns64.seam import warm
 from labs.engines.seam import Running
 from labs.listeners import listeners
+from labs.programs import haproxy, nginx
 from labs.site import RUNS, Site, cgroup_name, namespace_name
 
 Say = Callable[[str], None]
@@ -55,6 +56,7 @@ class Lab:
         self._stack = AsyncExitStack()
         self._site: Site | None = None
         self._resolution: resolution.Binds = ()
+        self._outside: resolution.Binds = ()
         self._members = (*topology.namespaces, *_annexes(topology))
         self._namespaces = {n.name: namespace_name(run, n.name) for n in self._members}
 
@@ -75,9 +77,11 @@ class Lab:
         return self.site.cgroup_of(member)
 
     def placement(self, member: str) -> process.Placement:
-        """Return where a client in this member runs: it resolves names as the cluster does."""
+        """Return where a client in this member runs: it resolves names as its surroundings do."""
         self.namespace(member)
-        return self.site.placement(member, binds=self._resolution)
+        outside = resolution.is_outside(self.topology, member)
+        binds = self._outside if outside else self._resolution
+        return self.site.placement(member, binds=binds)
 
     def casualties(self) -> tuple[str, ...]:
         """Return the names of the lab's own programs that ended without having been told to."""
@@ -112,6 +116,7 @@ class Lab:
         group = cgroup.root() / cgroup_name(self.run)
         self._site = Site(run=self.run, directory=self.directory, cgroup=group)
         self._resolution = resolution.write(self.topology, self.directory)
+        self._outside = resolution.write_outside(self.topology, self.directory, self._resolution)
         names = tuple(self._namespaces.values())
         manifest = Manifest(run=self.run, pid=os.getpid(), namespaces=names, cgroup=group.name)
         manifest.write(self.directory)
@@ -131,6 +136,8 @@ class Lab:
         await self._together(
             self._start_dns(),
             *(self._start_translator(spec) for spec in self.topology.translators),
+            *(self._keep(nginx.start(spec, self.site)) for spec in self.topology.webs),
+            *(self._keep(haproxy.start(spec, self.site)) for spec in self.topology.balancers),
             *(self._load(*ruleset) for ruleset in netfilter.rulesets(self.topology).items()),
         )
         for ruleset in self.topology.rulesets:
@@ -193,6 +200,9 @@ class Lab:
     async def _start_translator(self, spec: TranslatorSpec) -> None:
         self.running.append(await engines.engine(spec.engine).start(spec, self.site))
 
+    async def _keep(self, starting: Awaitable[Running]) -> None:
+        self.running.append(await starting)
+
     async def _load(self, member: str, text: str) -> None:
         namespace = self.namespace(member)
         await on_thread(lambda _: netfilter.load(namespace, text))
@@ -222,6 +232,8 @@ def require(topology: Topology) -> None:
     needed = [BIND.available(), dns64.server(topology.resolver.server).available()]
     kinds = {spec.engine for spec in topology.translators}
     needed += [engines.engine(name).available() for name in sorted(kinds)]
+    needed += [haproxy.available() for _ in topology.balancers[:1]]
+    needed += [nginx.available() for _ in topology.webs[:1]]
     for missing in needed:
         if missing is not None:
             raise missing

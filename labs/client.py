@@ -12,6 +12,7 @@ sockets that glibc connects in order to sort addresses (RFC 6724) then show port
 import errno
 import json
 import os
+import re
 import secrets
 import select
 import socket
@@ -106,7 +107,11 @@ def reach(request: Request) -> Said:
         outcome = {"remote": address}
         deadline = Deadline(request["timeout"])
         try:
-            outcome |= TRANSPORTS[request["transport"]](of, address, deadline, request["octets"])
+            if request.get("pause"):
+                outcome |= _kept_open(of, address, deadline, request["pause"])
+            else:
+                transport = TRANSPORTS[request["transport"]]
+                outcome |= transport(of, address, deadline, request["octets"])
             outcome["error"] = None
         except OSError as failure:
             outcome["error"] = _name(failure)
@@ -154,17 +159,9 @@ def _ask(address: Remote, identifier: int, question: bytes, deadline: Deadline) 
 
 def _tcp(family: int, address: Remote, deadline: Deadline, octets: int) -> Said:
     with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as channel:
-        code = channel.connect_ex(address)
-        if code not in (0, errno.EINPROGRESS):
-            raise OSError(code, os.strerror(code))
-        begin = Deadline(min(CONNECT, deadline.left())) if octets else deadline
-        begin.wait(channel, select.POLLOUT)
-        code = channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise OSError(code, os.strerror(code))
+        _connect(channel, address, Deadline(min(CONNECT, deadline.left())) if octets else deadline)
         local = channel.getsockname()[:2]
-        host = f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
-        _send(channel, _question(host, octets), deadline)
+        _send(channel, _question(_host(family, address), octets), deadline)
         answer = b""
         while True:
             deadline.wait(channel, select.POLLIN)
@@ -172,10 +169,61 @@ def _tcp(family: int, address: Remote, deadline: Deadline, octets: int) -> Said:
             if not data:
                 break
             answer += data
+    return {"local": local, **_said(answer)}
+
+
+def _kept_open(family: int, address: Remote, deadline: Deadline, pause: float) -> Said:
+    """Ask, keep the connection open for a while, and ask on it once more."""
+    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as channel:
+        _connect(channel, address, deadline)
+        local = channel.getsockname()[:2]
+        question = f"GET / HTTP/1.1\r\nHost: {_host(family, address)}\r\n\r\n".encode()
+        _send(channel, question, deadline)
+        _said(_answer_whole(channel, deadline))
+        quiet = select.poll()
+        quiet.register(channel, select.POLLIN)
+        if quiet.poll(pause * 1000):  # nothing is asked meanwhile: what comes is an end
+            raise ConnectionResetError(errno.ECONNRESET, "ended while it was kept open")
+        _send(channel, question, deadline)
+        return {"local": local, **_said(_answer_whole(channel, deadline))}
+
+
+def _answer_whole(channel: socket.socket, deadline: Deadline) -> bytes:
+    """Read one answer of a connection that stays open; what comes before its end is an error."""
+    answer = b""
+    while True:
+        head, found, body = answer.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head) if found else None
+        if length is not None and len(body) >= int(length[1]):
+            return answer
+        deadline.wait(channel, select.POLLIN)
+        data = channel.recv(65536)
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "closed before the answer")
+        answer += data
+
+
+def _connect(channel: socket.socket, address: Remote, deadline: Deadline) -> None:
+    code = channel.connect_ex(address)
+    if code not in (0, errno.EINPROGRESS):
+        raise OSError(code, os.strerror(code))
+    deadline.wait(channel, select.POLLOUT)
+    code = channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _host(family: int, address: Remote) -> str:
+    return f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
+
+
+def _said(answer: bytes) -> Said:
+    """Return what a server says of whom it saw; ValueError when it says something else."""
     head, _, body = answer.partition(b"\r\n\r\n")
     if b" 200 " not in head.partition(b"\r\n")[0]:
         raise ValueError(f"answered {head[:40]!r}")
-    return {"local": local, "peer": json.loads(body)["peer"]}
+    said = json.loads(body)
+    return {key: said[key] for key in ("peer", "via", "server") if key in said}
 
 
 def _question(host: str, octets: int) -> bytes:

@@ -17,7 +17,7 @@ from dataplane.model.stimulus import Endpoint, Outcome, Reach, Resolve, Stimulus
 from labs import netfilter
 from labs.build import Lab, on_thread
 from labs.client import PATIENCE as PROLONGED
-from labs.resolution import nameservers
+from labs.resolution import servers_of
 
 CLIENT = Path(__file__).with_name("client.py")
 MARGIN = 60.0  # seconds beyond its stimulus' own time: a client starts late on a slow machine
@@ -66,7 +66,6 @@ class Driver:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._servers = [str(address) for address in nameservers(lab.topology)]
 
     async def drive(self, stimuli: Sequence[Stimulus]) -> list[Outcome]:
         """Drive them all and return what the clients saw, in the order of the stimuli.
@@ -139,7 +138,8 @@ class Driver:
             process_group=0,  # as the servers: Ctrl-C is for us alone
         )
         try:
-            yield Client(pod, child, self._servers)
+            servers = servers_of(self._lab.topology, pod)
+            yield Client(pod, child, [str(address) for address in servers])
         finally:
             with suppress(ProcessLookupError):
                 child.kill()
@@ -180,6 +180,7 @@ def _request(stimulus: Stimulus) -> dict[str, Any]:
         "family": stimulus.family.value if stimulus.family else None,
         "timeout": stimulus.timeout,
         "octets": stimulus.octets,
+        "pause": stimulus.pause,
     }
 
 
@@ -193,6 +194,8 @@ def _outcome(stimulus: Stimulus, said: dict[str, Any]) -> Outcome:
         local=_endpoint(said.get("local")),
         remote=_endpoint(said.get("remote")),
         peer=_endpoint(said.get("peer")),
+        via=_endpoint(said.get("via")),
+        server=said.get("server"),
         attempts=tuple(
             (Endpoint(address=ip_address(address), port=port), error)
             for (address, port), error in said.get("attempts", ())

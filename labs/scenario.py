@@ -3,7 +3,9 @@
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
 `engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
 the manifest's provider is not the one), `second` (the manifest of another cluster in the same lab),
-`faults` and `expect` are not. `expect` names the checks that do not hold; every other check that applies must hold. `subjects: victims` stands for
+`ingress`, `faults` and `expect` are not. `ingress` puts load balancers with both families before a
+cluster that has one. `expect` names the checks that do not hold; every other check that applies must
+hold. `subjects: victims` stands for
 the names that the faults picked.
 
 A manifest that must not get as far as a lab has `expect_problems` instead: what `validate` and `plan`
@@ -22,6 +24,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from dataplane.model.answer import State
+from dataplane.model.ingress import IngressWish, TargetType
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 
 DIRECTORY = Path(__file__).parent / "scenarios"
@@ -53,6 +56,13 @@ class WantedProblem:
 
 
 @checked(frozen=True, slots=True, kw_only=True, config=STRICT)
+class _Ingress:
+    target: TargetType = TargetType.INSTANCE
+    proxy_protocol: bool = True
+    migration: bool = False
+
+
+@checked(frozen=True, slots=True, kw_only=True, config=STRICT)
 class _File:
     title: str
     manifest: str
@@ -64,6 +74,7 @@ class _File:
     clat: Literal["pod", "node", "none"] = "pod"
     cloud: str | None = None
     second: str | None = None
+    ingress: _Ingress | None = None
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
     old: str | None = None
@@ -93,6 +104,7 @@ class Scenario:
     expect: dict[str, Wanted]
     second: str | None = None
     second_text: str | None = None
+    ingress: IngressWish | None = None
     old: str | None = None
     old_text: str | None = None
     expect_problems: tuple[WantedProblem, ...] = ()
@@ -146,9 +158,16 @@ def read(path: Path) -> Scenario:
         expect=content.expect,
         second=content.second,
         second_text=None if content.second is None else _manifest(path, "second", content.second),
+        ingress=None if content.ingress is None else _wish(content.ingress),
         old=content.old,
         old_text=None if content.old is None else _manifest(path, "old", content.old),
         expect_problems=content.expect_problems,
+    )
+
+
+def _wish(given: _Ingress) -> IngressWish:
+    return IngressWish(
+        target=given.target, proxy_protocol=given.proxy_protocol, migration=given.migration
     )
 
 

@@ -183,6 +183,8 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "tayga": _tayga,
     "bind": lambda: _tried("named", "-v"),
     "unbound": lambda: _tried("unbound", "-V"),
+    "haproxy": lambda: _tried("haproxy", "-v"),
+    "nginx": lambda: _tried("nginx", "-v"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
     "git": lambda: _tried("git", "--version"),

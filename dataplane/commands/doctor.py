@@ -37,6 +37,8 @@ WELCOME: dict[str, tuple[Probe, str]] = {
     "cgroup2": (features.cgroup2, "no pod is known by its control group; connects are unknown"),
     "BTF": (features.btf, "nothing of this version"),
     "unbound": (features.program("unbound", "unbound"), "the scenario unbound"),
+    "haproxy": (features.program("haproxy", "haproxy"), "scenarios with an ingress"),
+    "nginx": (features.program("nginx", "nginx"), "scenarios with an ingress"),
     "memory": (features.memory, "compiling may be killed"),
     "AppArmor": (features.app_armor, "servers run from another path"),
 }

@@ -8,6 +8,7 @@ from typing import Literal
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import BitBudget, CloudPlan, PodPool, RoutePlan
 from dataplane.model.components import Component, Resolved
+from dataplane.model.ingress import IngressPlan
 from dataplane.model.problem import Problem
 from dataplane.model.proxy import ProxyPlan
 
@@ -166,8 +167,9 @@ class Plan:
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
     source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
-    None where nobody knows how kube-proxy is configured. What is said of nodes and pods is about
-    this cluster; the `neighbour` has its own, with names of their own.
+    None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside.
+    What is said of nodes and pods is about this cluster; the `neighbour` has its own, with names of
+    their own.
     """
 
     name: str
@@ -196,6 +198,7 @@ class Plan:
     advice: tuple[Problem, ...] = ()
     proxy: ProxyPlan | None = None
     neighbour: NeighbourPlan | None = None
+    ingress: IngressPlan | None = None
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

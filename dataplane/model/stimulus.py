@@ -24,7 +24,8 @@ class Reach:
     family that the driver blocks in the pod's namespace meanwhile (never "any").
     `label` says in the check's own words what this is about (`pod-service`, `pod-internet`).
     `octets` is what is sent, and sent back, as payload; 0 for a short question and its answer. It
-    is for TCP and UDP; a datagram of it is repeated when somebody called it too big.
+    is for TCP and UDP; a datagram of it is repeated when somebody called it too big. With `pause`
+    (seconds, TCP only) the connection is kept open that long after an answer, and asked once more.
     """
 
     kind: Literal["reach"] = "reach"
@@ -39,6 +40,7 @@ class Reach:
     label: str = ""
     timeout: float = 1.0
     octets: int = 0
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,8 @@ class Outcome:
 
     `error` is an errno name (`ECONNREFUSED`), a DNS rcode (`NXDOMAIN`), `TIMEOUT`, or None.
     `attempts` are the destinations that were tried, in order, each with its error or None.
-    `answers` are the addresses or names of a DNS answer. `peer` is who the server says it saw.
+    `answers` are the addresses or names of a DNS answer. `peer` is who the server says it saw; where
+    a balancer stands between, `via` is whose connection it was, and `server` who answered.
     """
 
     stimulus: str
@@ -83,6 +86,8 @@ class Outcome:
     local: Endpoint | None = None
     remote: Endpoint | None = None
     peer: Endpoint | None = None
+    via: Endpoint | None = None
+    server: str | None = None
     attempts: tuple[tuple[Endpoint, str | None], ...] = ()
     answers: tuple[str, ...] = ()
     pid: int | None = None

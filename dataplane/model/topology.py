@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from dataplane.model.address import Address, Network
+from dataplane.model.address import Address, Family, Network
+from dataplane.model.stimulus import Endpoint
 
 
 class Role(StrEnum):
@@ -21,6 +22,8 @@ class Role(StrEnum):
     GATEWAY = "gateway"
     INTERNET = "internet"
     SERVER = "server"
+    BALANCER = "balancer"
+    CLIENT = "client"
 
 
 class Point(StrEnum):
@@ -31,6 +34,8 @@ class Point(StrEnum):
     UPLINK = "uplink"
     TRANSLATOR = "translator"
     EDGE = "edge"
+    BALANCER = "balancer"
+    CLIENT = "client"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +239,35 @@ class ListenerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BalancerSpec:
+    """A load balancer of layer 4: what comes to `listen` is connected to one of `backends` in turn.
+
+    With `send_proxy` every connection to a backend begins with a header of the PROXY protocol,
+    version 2. A connection that is silent for `idle` seconds is given up, on both sides.
+    """
+
+    namespace: str
+    listen: tuple[Endpoint, ...]
+    backends: tuple[Endpoint, ...]
+    send_proxy: bool
+    idle: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSpec:
+    """A web server in a pod that says whom it takes for its client.
+
+    With `accept_proxy` it takes that from the header of the PROXY protocol, and a connection without
+    one for broken. `families` are those that it listens for, on every address.
+    """
+
+    namespace: str
+    port: int
+    families: tuple[Family, ...]
+    accept_proxy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MasqueradeSpec:
     """IPv4 source NAT at the gateway's edge: `sources` leave through `interface` as its address."""
 
@@ -268,3 +302,5 @@ class Topology:
     rulesets: tuple[Ruleset, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     proxies: tuple[ProxySpec, ...] = ()
+    balancers: tuple[BalancerSpec, ...] = ()
+    webs: tuple[WebSpec, ...] = ()

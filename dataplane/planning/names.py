@@ -27,6 +27,12 @@ def records(plan: Plan) -> tuple[Record, ...]:
         for service in plan.services
         for address in service.addresses
     ]
+    if plan.ingress is not None:
+        found += [
+            _address(plan.ingress.dns_name, address)
+            for balancer in plan.ingress.named
+            for address in balancer.addresses
+        ]
     found += [
         _address(f"kube-dns.kube-system.svc.{CLUSTER_ZONE}", address)
         for address in plan.dns_addresses

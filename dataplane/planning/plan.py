@@ -7,9 +7,11 @@ from dataplane.model.address import Family, family_of
 from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
+from dataplane.model.ingress import IngressWish
 from dataplane.model.plan import ClatPlacement, ClatPlan, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, resolved
+from dataplane.planning.ingress import ingress as ingress_of
 from dataplane.planning.space import Space
 from dataplane.planning.surroundings import site, surroundings, unusable
 from dataplane.planning.workload import nodes_of, proxy_of, services_of
@@ -34,6 +36,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     model: str | None = None,
     allocator: Allocator | None = None,
     infrastructure: Infrastructure = NOTHING_GIVEN,
+    ingress: IngressWish | None = None,
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -41,7 +44,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     default, which is 64:ff9b:1::/96 (RFC 8215) or, where the manifest uses that itself, a
     network-specific one. `model` is a cloud model (`clouds.names()`), that of the manifest's
     provider by default; `allocator` cuts the pod ranges, by default as keywords and model have it;
-    `infrastructure` is what is known beforehand, and goes before what the manifest says of it.
+    `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
+    `ingress` asks for load balancers with both families before the cluster.
     InvalidInputError lists the ranges that cannot serve.
     """
     _check(cluster, nodes, pods, model)
@@ -107,6 +111,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         advice=addressing.advice,
         proxy=proxy_of(addressing.pod_ranges),
     )
+    if ingress is not None:
+        made = replace(made, ingress=ingress_of(made, ingress, space, around))
     return replace(made, components=flags.components(made))
 
 

@@ -7,6 +7,7 @@ import yaml
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import CloudPlan
+from dataplane.model.ingress import IngressPlan
 from dataplane.model.plan import Plan
 from dataplane.planning.budget import render_budget
 from dataplane.planning.resolved import Json
@@ -25,6 +26,7 @@ def render_text(plan: Plan) -> str:
         _table(("POD", "NODE", "ADDRESS", "CLAT ADDRESS", "ROLE"), _pods(plan)),
         _table(("SERVICE", "ADDRESS", "PORT", "ENDPOINTS"), _services(plan)),
         _table(("SERVER", "NAME", "ADDRESS", "PORT"), _servers(plan)),
+        *_ingress(plan.ingress),
         _translation(plan),
         _flags(plan),
     ]
@@ -132,6 +134,27 @@ def _cloud(cloud: CloudPlan) -> Iterator[str]:
         yield f"NAT66  {_join(cloud.nat66)} at the edge"
     if cloud.notes:
         yield "\n".join(f"note: {note}" for note in cloud.notes)
+
+
+def _ingress(ingress: IngressPlan | None) -> Iterator[str]:
+    """Yield what clients from outside come in by."""
+    if ingress is None:
+        return
+    agreed = "with PROXY protocol" if ingress.proxy_protocol else "without PROXY protocol"
+    backends = ", ".join(f"{_safe(str(b.address))} port {b.port}" for b in ingress.backends)
+    yield (
+        f"INGRESS  {ingress.namespace}/{ingress.name}, {ingress.dns_name} port {ingress.port} to "
+        f"{ingress.family}, target type {ingress.target}, {agreed}\n"
+        f"         backends {backends}"
+    )
+    yield _table(
+        ("BALANCER", "ADDRESS", "INSIDE", "IN DNS"),
+        [
+            (b.name, _join(b.addresses), _join(b.inside), "yes" if b.named else "no")
+            for b in ingress.balancers
+        ],
+    )
+    yield _table(("CLIENT", "ADDRESS"), [(c.name, _join(c.addresses)) for c in ingress.clients])
 
 
 def _flags(plan: Plan) -> str:

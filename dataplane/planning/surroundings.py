@@ -90,7 +90,7 @@ def surroundings(
     space: Space, site: Site, *, name: str, families: tuple[Family, ...], translating: bool
 ) -> Surroundings:
     """Plan what stands around the cluster; `families` are those that the fabric carries."""
-    servers_net, transit_net = _ipv4(space, name, 24), _ipv4(space, name, 24)
+    servers_net, transit_net = free_ipv4(space, name, 24), free_ipv4(space, name, 24)
     fabric: list[Address] = []
     resolver: list[Address] = []
     for family in families:
@@ -98,7 +98,7 @@ def surroundings(
             fabric.append(site.fabric[1])
             resolver.append(site.gateway[0x53])
         else:
-            inner = _ipv4(space, name, 24)
+            inner = free_ipv4(space, name, 24)
             fabric.append(inner[1])
             resolver.append(inner[53])
     transit = TransitPlan(
@@ -148,8 +148,11 @@ def _nat64(
     )
 
 
-def _ipv4(space: Space, name: str, length: int) -> IPv4Network:
-    """Take a small IPv4 network: a documentation range, else one of the benchmarking ranges."""
+def free_ipv4(space: Space, name: str, length: int) -> IPv4Network:
+    """Take a small IPv4 network: a documentation range, else one of the benchmarking ranges.
+
+    InvalidInputError, about the cluster of that name, when none is left.
+    """
     found = space.first_of((*_TEST_NETS, *_SPARE_V4), length)
     if isinstance(found, IPv4Network):
         return found

@@ -25,6 +25,7 @@ from dataplane.model.topology import (
     Topology,
     TranslatorSpec,
 )
+from dataplane.planning import ingresswiring as ingress
 from dataplane.planning import neighbour
 from dataplane.planning.names import records, zones
 from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
@@ -57,17 +58,22 @@ def topology(plan: Plan) -> Topology:
         translators += _node(wiring, plan, node)
     if plan.neighbour is not None:
         neighbour.wire(wiring, plan.neighbour)
+    if plan.ingress is not None:
+        ingress.wire(wiring, plan, plan.ingress)
     return Topology(
         namespaces=tuple(wiring.namespaces),
         links=tuple(wiring.links),
         routes=tuple(wiring.routes),
         neighbours=tuple(wiring.neighbours),
-        services=_services(plan),
+        services=(*_services(plan), *ingress.services(plan)),
         translators=tuple(translators),
         masquerades=_masquerades(plan),
         authority=AuthoritySpec(
             namespace="internet",
-            listen=_of(plan.transit.internet, Family.IPV6),
+            # Clients outside ask it themselves, in their own family.
+            listen=plan.transit.internet
+            if plan.ingress
+            else _of(plan.transit.internet, Family.IPV6),
             zones=zones(),
             records=records(plan),
         ),
@@ -83,6 +89,8 @@ def topology(plan: Plan) -> Topology:
         taps=tuple(wiring.taps),
         rulesets=_nat66(plan),
         proxies=_proxies(plan),
+        balancers=ingress.balancers(plan),
+        webs=ingress.webs(plan),
     )
 
 

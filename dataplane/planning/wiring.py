@@ -1,5 +1,6 @@
 """Links, routes and neighbour entries, put together consistently: what the topology is written in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -21,6 +22,8 @@ FIRST_INDEX = 1000  # far above what a machine's own interfaces have
 IFNAMSIZ = 15  # without the NUL
 UPPER6, LOWER6 = IPv6Address("fe80::1"), IPv6Address("fe80::2")
 UPPER4 = IPv4Address("169.254.1.1")  # nobody's address: a neighbour entry only
+ASIDE4 = IPv4Address("169.254.1.2")  # the same, for a second link upwards
+OWN = {Point.POD, Point.UPLINK, Point.CLIENT}  # where one tap is all that an owner has
 DEFAULT: dict[Family, Network] = {
     Family.IPV4: IPv4Network("0.0.0.0/0"),
     Family.IPV6: IPv6Network("::/0"),
@@ -57,6 +60,7 @@ class Wiring:
     taps: list[Tap] = field(default_factory=list)
     _indexes: "count[int]" = field(default_factory=lambda: count(FIRST_INDEX))
     _ends: dict[tuple[str, str], End] = field(default_factory=dict)
+    _asides: set[tuple[str, str]] = field(default_factory=set)
 
     def index(self) -> int:
         """Return the next interface index."""
@@ -114,6 +118,20 @@ class Wiring:
         hop = LOWER6 if family_of(network) is Family.IPV6 else via
         self.route(namespace, interface, network, via=hop)
 
+    def aside(
+        self, namespace: str, interface: str, networks: Iterable[Network], beyond: tuple[str, str]
+    ) -> None:
+        """Route some networks to the upper end of a second link; `beyond` is that end's place."""
+        for network in networks:
+            if family_of(network) is Family.IPV6:
+                self.route(namespace, interface, network, via=UPPER6)
+                continue
+            if (namespace, interface) not in self._asides:
+                self._asides.add((namespace, interface))
+                self._neighbour(self._ends[namespace, interface], ASIDE4, self._ends[beyond])
+                self.route(namespace, interface, host(ASIDE4))
+            self.route(namespace, interface, network, via=ASIDE4)
+
     def route(
         self,
         namespace: str,
@@ -144,7 +162,7 @@ class Wiring:
         device = index is not None
         self.taps.append(
             Tap(
-                name=owner if point in {Point.POD, Point.UPLINK} else f"{owner}-{interface}",
+                name=owner if point in OWN else f"{owner}-{interface}",
                 namespace=namespace,
                 interface=interface,
                 index=self._ends[namespace, interface].index if index is None else index,

@@ -10,6 +10,7 @@ from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
+from dataplane.model.ingress import IngressWish
 from dataplane.model.plan import ClatPlacement, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
@@ -34,6 +35,7 @@ class Shape:
     cloud: str | None = None
     allocator: Allocator | None = None
     infrastructure: Infrastructure = NOTHING_GIVEN
+    ingress: IngressWish | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -45,6 +47,7 @@ class Shape:
             dns64=self.dns64 or scenario.dns64,
             clat=self.clat or scenario.clat,
             cloud=self.cloud or scenario.cloud,
+            ingress=self.ingress or scenario.ingress,
         )
 
 
@@ -111,6 +114,7 @@ def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Pla
         model=shape.cloud,
         allocator=shape.allocator,
         infrastructure=infrastructure,
+        ingress=shape.ingress,
     )
 
 
