@@ -2,7 +2,8 @@
 
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
 `engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
-the manifest's provider is not the one), `faults` and `expect` are not. `expect` names the
+the manifest's provider is not the one), `service` and `external_traffic_policy` (the echo Service's
+`type` and policy), `faults` and `expect` are not. `expect` names the
 checks that do not hold; every other check that applies must hold. `subjects: victims` stands for
 the names that the faults picked.
 
@@ -21,6 +22,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from dataplane.model.answer import State
+from dataplane.model.plan import Exposure, ServiceType, TrafficPolicy
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 
 DIRECTORY = Path(__file__).parent / "scenarios"
@@ -62,6 +64,8 @@ class _File:
     dns64: Literal["bind", "unbound"] = "bind"
     clat: Literal["pod", "node", "none"] = "pod"
     cloud: str | None = None
+    service: ServiceType = "ClusterIP"
+    external_traffic_policy: TrafficPolicy = "Cluster"
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
     old: str | None = None
@@ -86,6 +90,7 @@ class Scenario:
     dns64: Literal["bind", "unbound"]
     clat: Literal["pod", "node", "none"]
     cloud: str | None
+    exposure: Exposure
     faults: tuple[str, ...]
     expect: dict[str, Wanted]
     old: str | None = None
@@ -135,6 +140,9 @@ def read(path: Path) -> Scenario:
         dns64=content.dns64,
         clat=content.clat,
         cloud=content.cloud,
+        exposure=Exposure(
+            type=content.service, external_traffic_policy=content.external_traffic_policy
+        ),
         faults=content.faults,
         expect=content.expect,
         old=content.old,
@@ -157,6 +165,11 @@ def _at_odds(content: _File) -> Iterator[Problem]:
     for key, given in (("faults", content.faults), ("expect", content.expect)):
         if refused and given:
             yield _problem(key, "nothing is built where problems are expected, so leave it out")
+    if content.service == "ClusterIP" and content.external_traffic_policy != "Cluster":
+        detail = (
+            "a Service of type ClusterIP has no way in from outside, so it has no policy for it"
+        )
+        yield _problem("external_traffic_policy", detail)
     if content.old is not None and not refused:
         yield _problem("old", "an update is only judged where problems are expected")
 

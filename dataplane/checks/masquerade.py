@@ -63,20 +63,23 @@ def applies(plan: Plan) -> str | None:
 
 
 def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
-    """Return TCP connects over IPv6 for every actor: out, to a neighbour, to every Service."""
+    """Return TCP connects over IPv6 for every actor: out, to a neighbour, to every Service.
+
+    Where a Service is open to the outside, a server of the internet is its client as well.
+    """
+    clients = [(pod.name, target) for pod in plan.actors for target in _targets(plan, pod)]
     return tuple(
         Reach(
-            id=f"{NAME}/{pod.name}/{label}/{name}",
+            id=f"{NAME}/{client}/{label}/{name}",
             check=NAME,
-            pod=pod.name,
+            pod=client,
             target=str(address),
             port=port,
             family=Family.IPV6,
             label=label,
             timeout=TIMEOUT_S,
         )
-        for pod in plan.actors
-        for label, name, address, port in _targets(plan, pod)
+        for client, (label, name, address, port) in (*clients, *_from_outside(plan))
     )
 
 
@@ -99,6 +102,22 @@ def _targets(plan: Plan, pod: PodPlan) -> Iterator[tuple[str, str, Address, int]
         six = {way[0]: way for way in ways if family_of(way[1]) is Family.IPV6}
         for label, address, port in six.values():
             yield label, service.name, address, port
+
+
+def _from_outside(plan: Plan) -> Iterator[tuple[str, tuple[str, str, Address, int]]]:
+    """Yield the ways into Services that a server of the internet takes: balancers and NodePorts."""
+    client = next((server.name for server in plan.servers if server.address(Family.IPV6)), None)
+    if client is None:
+        return
+    for service in plan.services:
+        for address in service.load_balancer:
+            if family_of(address) is Family.IPV6:
+                yield client, ("outside-balancer", service.name, address, service.port)
+        for node in plan.nodes if service.node_port is not None else ():
+            home = node.address(Family.IPV6)
+            if home is not None and service.node_port is not None:
+                way = "outside-node-port", f"{service.name}-{node.name}", home, service.node_port
+                yield client, way
 
 
 class _Bench:

@@ -7,7 +7,7 @@ from dataplane.model.address import Family, family_of
 from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
-from dataplane.model.plan import ClatPlacement, ClatPlan, Plan
+from dataplane.model.plan import ClatPlacement, ClatPlan, Exposure, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, resolved
 from dataplane.planning.space import Space
@@ -18,6 +18,7 @@ from dataplane.rules.fielderror import invalid, not_supported, required
 
 CLAT_ADDRESS4 = IPv4Address("192.0.0.2")  # RFC 7335: the host's side of 192.0.0.0/29
 CLAT_TRANSLATOR4 = IPv4Address("192.0.0.1")
+UNEXPOSED = Exposure()
 MOST_NODES, MOST_PODS = 1000, 5000  # far beyond any lab; a typing error must not eat the memory
 
 
@@ -34,6 +35,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     model: str | None = None,
     allocator: Allocator | None = None,
     infrastructure: Infrastructure = NOTHING_GIVEN,
+    exposure: Exposure = UNEXPOSED,
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -41,7 +43,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     default, which is 64:ff9b:1::/96 (RFC 8215) or, where the manifest uses that itself, a
     network-specific one. `model` is a cloud model (`clouds.names()`), that of the manifest's
     provider by default; `allocator` cuts the pod ranges, by default as keywords and model have it;
-    `infrastructure` is what is known beforehand, and goes before what the manifest says of it.
+    `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
+    `exposure` is how the echo Service is open to clients outside.
     InvalidInputError lists the ranges that cannot serve.
     """
     _check(cluster, nodes, pods, model)
@@ -80,7 +83,13 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         _check_clat(cluster, clat)
         clat_plan = ClatPlan(placement=clat, address4=CLAT_ADDRESS4, translator4=CLAT_TRANSLATOR4)
     node_plans = nodes_of(cluster, addressing, pods=pods, clat=clat_plan)
-    services, dns = services_of(cluster, addressing.service_ranges, node_plans)
+    services, dns = services_of(
+        cluster,
+        addressing.service_ranges,
+        node_plans,
+        exposure=exposure,
+        balancer=outside.balancer,
+    )
     made = Plan(
         name=cluster.name,
         families=cluster.families,
@@ -105,7 +114,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         budgets=budget.budgets(addressing.vm_prefix, flat=infrastructure.flat),
         resolved=resolved.resolve(cluster, addressing),
         advice=addressing.advice,
-        proxy=proxy_of(addressing.pod_ranges),
+        proxy=proxy_of(addressing.pod_ranges, mode=cluster.proxy_mode),
     )
     return replace(made, components=flags.components(made))
 

@@ -10,7 +10,7 @@ from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
-from dataplane.model.plan import ClatPlacement, Plan
+from dataplane.model.plan import ClatPlacement, Exposure, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
 from dataplane.planning.plan import plan as make_plan
@@ -32,6 +32,7 @@ class Shape:
     cloud: str | None = None
     allocator: Allocator | None = None
     infrastructure: Infrastructure = NOTHING_GIVEN
+    exposure: Exposure | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -43,6 +44,7 @@ class Shape:
             dns64=self.dns64 or scenario.dns64,
             clat=self.clat or scenario.clat,
             cloud=self.cloud or scenario.cloud,
+            exposure=self.exposure or scenario.exposure,
         )
 
 
@@ -80,6 +82,7 @@ def plan_of(cluster: Cluster, shape: Shape) -> Plan:
         model=shape.cloud,
         allocator=shape.allocator,
         infrastructure=shape.infrastructure,
+        exposure=shape.exposure or Exposure(),
     )
 
 

@@ -21,7 +21,7 @@ def broken_by(fault: str):
 
 
 def whole(scenario):
-    shape = Shape(clat=scenario.clat, cloud=scenario.cloud, seed=0)
+    shape = Shape(seed=0).over(scenario)
     return prepare_manifest(scenario.manifest_text, scenario.manifest, shape)
 
 
