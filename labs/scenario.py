@@ -3,9 +3,10 @@
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
 `engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
 the manifest's provider is not the one), `second` (the manifest of another cluster in the same lab),
-`ingress`, `faults` and `expect` are not. `ingress` puts load balancers with both families before a
-cluster that has one. `expect` names the checks that do not hold; every other check that applies must
-hold. `subjects: victims` stands for
+`ingress`, `service` and `external_traffic_policy` (the echo Service's `type` and policy), `faults` and
+`expect` are not. `ingress` puts load balancers with both families before a cluster that has one.
+`expect` names the checks that do not hold; every other check that applies must hold. `subjects:
+victims` stands for
 the names that the faults picked.
 
 A manifest that must not get as far as a lab has `expect_problems` instead: what `validate` and `plan`
@@ -25,6 +26,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from dataplane.model.answer import State
 from dataplane.model.ingress import IngressWish, TargetType
+from dataplane.model.plan import Exposure, ServiceType, TrafficPolicy
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 
 DIRECTORY = Path(__file__).parent / "scenarios"
@@ -75,6 +77,8 @@ class _File:
     cloud: str | None = None
     second: str | None = None
     ingress: _Ingress | None = None
+    service: ServiceType = "ClusterIP"
+    external_traffic_policy: TrafficPolicy = "Cluster"
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
     old: str | None = None
@@ -100,6 +104,7 @@ class Scenario:
     dns64: Literal["bind", "unbound"]
     clat: Literal["pod", "node", "none"]
     cloud: str | None
+    exposure: Exposure
     faults: tuple[str, ...]
     expect: dict[str, Wanted]
     second: str | None = None
@@ -154,6 +159,9 @@ def read(path: Path) -> Scenario:
         dns64=content.dns64,
         clat=content.clat,
         cloud=content.cloud,
+        exposure=Exposure(
+            type=content.service, external_traffic_policy=content.external_traffic_policy
+        ),
         faults=content.faults,
         expect=content.expect,
         second=content.second,
@@ -189,6 +197,11 @@ def _at_odds(content: _File) -> Iterator[Problem]:
     ):
         if refused and given:
             yield _problem(key, "nothing is built where problems are expected, so leave it out")
+    if content.service == "ClusterIP" and content.external_traffic_policy != "Cluster":
+        detail = (
+            "a Service of type ClusterIP has no way in from outside, so it has no policy for it"
+        )
+        yield _problem("external_traffic_policy", detail)
     if content.old is not None and not refused:
         yield _problem("old", "an update is only judged where problems are expected")
 

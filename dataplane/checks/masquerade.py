@@ -65,28 +65,33 @@ def applies(plan: Plan) -> str | None:
 
 
 def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
-    """Return TCP connects over IPv6: out, to another node, to every Service, between two clusters."""
+    """Return TCP connects over IPv6: out, to another node, to every Service, between two clusters.
+
+    Where a Service is open to the outside, a server of the internet is its client as well.
+    """
     return tuple(
         Reach(
-            id=f"{NAME}/{pod.name}/{label}/{name}",
+            id=f"{NAME}/{client}/{label}/{name}",
             check=NAME,
-            pod=pod.name,
+            pod=client,
             target=str(address),
             port=port,
             family=Family.IPV6,
             label=label,
             timeout=TIMEOUT_S,
         )
-        for pod, label, name, address, port in _asked(plan)
+        for client, label, name, address, port in _asked(plan)
     )
 
 
-def _asked(plan: Plan) -> Iterator[tuple[PodPlan, str, str, Address, int]]:
+def _asked(plan: Plan) -> Iterator[tuple[str, str, str, Address, int]]:
     for pod in plan.actors:
         for target in _targets(plan, pod):
-            yield (pod, *target)
+            yield (pod.name, *target)
     for talk in talks(plan):
-        yield talk.source, talk.label, talk.target.name, talk.address, _port_of(plan, talk.target)
+        port = _port_of(plan, talk.target)
+        yield talk.source.name, talk.label, talk.target.name, talk.address, port
+    yield from _from_outside(plan)
 
 
 def _port_of(plan: Plan, pod: PodPlan) -> int:
@@ -111,6 +116,22 @@ def _targets(plan: Plan, pod: PodPlan) -> Iterator[tuple[str, str, Address, int]
         six = {way[0]: way for way in ways if family_of(way[1]) is Family.IPV6}
         for label, address, port in six.values():
             yield label, service.name, address, port
+
+
+def _from_outside(plan: Plan) -> Iterator[tuple[str, str, str, Address, int]]:
+    """Yield the ways into Services that a server of the internet takes: balancers and NodePorts."""
+    client = next((server.name for server in plan.servers if server.address(Family.IPV6)), None)
+    if client is None:
+        return
+    for service in plan.services:
+        for address in service.load_balancer:
+            if family_of(address) is Family.IPV6:
+                yield client, "outside-balancer", service.name, address, service.port
+        for node in plan.nodes if service.node_port is not None else ():
+            home = node.address(Family.IPV6)
+            if home is not None and service.node_port is not None:
+                at = f"{service.name}-{node.name}"
+                yield client, "outside-node-port", at, home, service.node_port
 
 
 class _Bench:

@@ -42,6 +42,7 @@ class Cluster:
     `families` is `ipFamilies` in its order: the first is the primary one. Wishes hold at most one
     entry per family, the primary family's first. Mask sizes are prefix lengths in bits
     (`nodeCIDRMaskSize`, `nodeCIDRMaskSizeIPv6`), None when the manifest leaves them to defaulting.
+    `proxy_mode` is kube-proxy's own word: iptables, ipvs, nftables.
     `infrastructure` is what the provider's own configuration decides.
     """
 
@@ -53,4 +54,5 @@ class Cluster:
     cni: str = "calico"
     provider: str = "local"
     node_mask_size: dict[Family, int] = field(default_factory=dict)
+    proxy_mode: str = "iptables"
     infrastructure: Infrastructure = NOTHING_GIVEN

@@ -56,6 +56,18 @@ class NodePlan:
         return next((a for a in self.addresses if family_of(a) is family), None)
 
 
+ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
+TrafficPolicy = Literal["Cluster", "Local"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """How the echo Service is open to clients outside: `type` and `externalTrafficPolicy`."""
+
+    type: ServiceType = "ClusterIP"
+    external_traffic_policy: TrafficPolicy = "Cluster"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePlan:
     """A service; `endpoints` are pod names, `port` and `target_port` TCP and UDP alike.
@@ -70,8 +82,8 @@ class ServicePlan:
     port: int
     target_port: int
     endpoints: tuple[str, ...]
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
-    external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
+    type: ServiceType = "ClusterIP"
+    external_traffic_policy: TrafficPolicy = "Cluster"
     node_port: int | None = None
     load_balancer: tuple[Address, ...] = ()
 

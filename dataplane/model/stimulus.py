@@ -17,7 +17,7 @@ class Transport(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Reach a target from a pod and have it answer.
+    """Reach a target from a pod, or from a server of the internet, and have it answer.
 
     `target` is a DNS name or an address literal. `family` forces one family for a name; None means
     what a plain client does: `getaddrinfo` order, next address when one fails. `blocked` is a

@@ -8,7 +8,7 @@ from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
-from dataplane.model.plan import ClatPlacement, ClatPlan, Plan
+from dataplane.model.plan import ClatPlacement, ClatPlan, Exposure, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, resolved
 from dataplane.planning.ingress import ingress as ingress_of
@@ -20,6 +20,7 @@ from dataplane.rules.fielderror import invalid, not_supported, required
 
 CLAT_ADDRESS4 = IPv4Address("192.0.0.2")  # RFC 7335: the host's side of 192.0.0.0/29
 CLAT_TRANSLATOR4 = IPv4Address("192.0.0.1")
+UNEXPOSED = Exposure()
 MOST_NODES, MOST_PODS = 1000, 5000  # far beyond any lab; a typing error must not eat the memory
 
 
@@ -37,6 +38,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     allocator: Allocator | None = None,
     infrastructure: Infrastructure = NOTHING_GIVEN,
     ingress: IngressWish | None = None,
+    exposure: Exposure = UNEXPOSED,
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -46,6 +48,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     provider by default; `allocator` cuts the pod ranges, by default as keywords and model have it;
     `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
     `ingress` asks for load balancers with both families before the cluster.
+    `exposure` is how the echo Service is open to clients outside.
     InvalidInputError lists the ranges that cannot serve.
     """
     _check(cluster, nodes, pods, model)
@@ -84,7 +87,13 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         _check_clat(cluster, clat)
         clat_plan = ClatPlan(placement=clat, address4=CLAT_ADDRESS4, translator4=CLAT_TRANSLATOR4)
     node_plans = nodes_of(cluster, addressing, pods=pods, clat=clat_plan)
-    services, dns = services_of(cluster, addressing.service_ranges, node_plans)
+    services, dns = services_of(
+        cluster,
+        addressing.service_ranges,
+        node_plans,
+        exposure=exposure,
+        balancer=outside.balancer,
+    )
     made = Plan(
         name=cluster.name,
         families=cluster.families,
@@ -109,7 +118,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         budgets=budget.budgets(addressing.vm_prefix, flat=infrastructure.flat),
         resolved=resolved.resolve(cluster, addressing),
         advice=addressing.advice,
-        proxy=proxy_of(addressing.pod_ranges),
+        proxy=proxy_of(addressing.pod_ranges, mode=cluster.proxy_mode),
     )
     if ingress is not None:
         made = replace(made, ingress=ingress_of(made, ingress, space, around))

@@ -17,6 +17,7 @@ from dataplane.model.components import Resolved, ResolvedRange
 from dataplane.model.plan import NodePlan, Plan
 from dataplane.planning.clouds import Addressing
 from dataplane.rules import names
+from dataplane.rules.gardener import kubeproxy
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 NAMELESS = "shoot"  # a manifest from standard input
@@ -64,8 +65,11 @@ def _spec(
     return next(found, None)
 
 
-def manifest(resolved: Resolved) -> dict[str, Json]:
-    """Return the Shoot as plain values, in the order in which people write one."""
+def manifest(resolved: Resolved, *, proxy_mode: str | None = None) -> dict[str, Json]:
+    """Return the Shoot as plain values, in the order in which people write one.
+
+    `proxy_mode` is kube-proxy's own word; the default is not written down.
+    """
     networking: dict[str, Json] = {"type": resolved.cni}
     networking["ipFamilies"] = [str(family) for family in resolved.families]
     for entry in resolved.ranges:
@@ -77,8 +81,11 @@ def manifest(resolved: Resolved) -> dict[str, Json]:
         masks["nodeCIDRMaskSize"] = resolved.mask_size
     if resolved.mask_size_v6 is not None:
         masks["nodeCIDRMaskSizeIPv6"] = resolved.mask_size_v6
-    if masks:
-        spec["kubernetes"] = {"kubeControllerManager": masks}
+    kubernetes: dict[str, Json] = {"kubeControllerManager": masks} if masks else {}
+    if proxy_mode not in {None, kubeproxy.mode(None)}:
+        kubernetes["kubeProxy"] = {"mode": kubeproxy.written(proxy_mode)}
+    if kubernetes:
+        spec["kubernetes"] = kubernetes
     spec["provider"] = {"type": resolved.provider, "workers": [{"name": "worker"}]}
     lists: dict[str, Json] = {
         entry.kind: [str(network) for network in entry.status] for entry in resolved.ranges
@@ -126,5 +133,9 @@ def render_manifest(plan: Plan) -> str:
     """Return the resolved Shoot and the Node objects as YAML, one document each."""
     if plan.resolved is None:
         raise ValueError(f"the plan of {plan.name} does not know its manifest")
-    documents = [manifest(plan.resolved), *(node_object(node) for node in plan.nodes)]
+    mode = None if plan.proxy is None else plan.proxy.mode
+    documents = [
+        manifest(plan.resolved, proxy_mode=mode),
+        *(node_object(node) for node in plan.nodes),
+    ]
     return yaml.safe_dump_all(documents, sort_keys=False, width=100)

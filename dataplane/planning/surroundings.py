@@ -51,11 +51,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What stands around the cluster; `masquerading` networks are IPv4."""
+    """What stands around the cluster; `balancer` are addresses for a load balancer, one per family."""
 
     resolver: tuple[Address, ...]
     servers: tuple[ServerPlan, ...]
     transit: TransitPlan
+    balancer: tuple[Address, ...]
     nat64: Nat64Plan | None
 
 
@@ -116,7 +117,11 @@ def surroundings(
         prefix = _prefix(space, site)
         translator = _nat64(space, site, name, prefix, transit_net[2])
     return Surroundings(
-        resolver=tuple(resolver), servers=servers, transit=transit, nat64=translator
+        resolver=tuple(resolver),
+        servers=servers,
+        transit=transit,
+        balancer=(site.gateway[0x1B], transit_net[27]),
+        nat64=translator,
     )
 
 

@@ -117,6 +117,27 @@ def _internet(wiring: Wiring, plan: Plan) -> None:
         wiring.down("internet", "gateway", network)
     if plan.nat64 is not None:
         wiring.down("internet", "gateway", host(plan.nat64.translator6))
+    _balancers(wiring, plan)
+
+
+def _balancers(wiring: Wiring, plan: Plan) -> None:
+    """Lead the addresses of load balancers to a node with an endpoint, which translates them.
+
+    A balancer that passes packets on as they are (`ipMode: VIP`) picks such a node by its health
+    check; this one has always the same node, the first.
+    """
+    for service in plan.services:
+        if not service.endpoints:
+            continue
+        node = plan.node(plan.pod(service.endpoints[0]).node)
+        for address in service.load_balancer:
+            family = family_of(address)
+            for place, below, hops in (
+                ("internet", "gateway", plan.transit.edge),
+                ("gateway", "fabric", plan.transit.fabric),
+                ("fabric", node.name, node.addresses),
+            ):
+                wiring.down(place, below, host(address), via=_of(hops, family)[0])
 
 
 def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:

@@ -6,7 +6,14 @@ from string import ascii_lowercase
 
 from dataplane.model.address import Address, Network
 from dataplane.model.cluster import Cluster
-from dataplane.model.plan import ClatPlacement, ClatPlan, NodePlan, PodPlan, ServicePlan
+from dataplane.model.plan import (
+    ClatPlacement,
+    ClatPlan,
+    Exposure,
+    NodePlan,
+    PodPlan,
+    ServicePlan,
+)
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.model.proxy import ProxyPlan
 from dataplane.planning.clouds import Addressing
@@ -16,6 +23,7 @@ from dataplane.rules.fielderror import invalid
 ACTORS_PER_NODE = ACTOR_NODES = 2
 FIRST_POD = 2  # of a node's prefix; the first address is the node's own
 SERVICE_OFFSETS = (100, 11)  # past what Kubernetes and Gardener reserve
+NODE_PORT = 30080  # of kube-apiserver's default range, 30000 to 32767
 IPTABLES, IPVS = "iptables", "ipvs"
 
 
@@ -117,9 +125,18 @@ def _last_quarter(prefix: IPv6Network) -> IPv6Network:
 
 
 def services_of(
-    cluster: Cluster, ranges: tuple[Network, ...], nodes: tuple[NodePlan, ...]
+    cluster: Cluster,
+    ranges: tuple[Network, ...],
+    nodes: tuple[NodePlan, ...],
+    *,
+    exposure: Exposure,
+    balancer: tuple[Address, ...],
 ) -> tuple[tuple[ServicePlan, ...], tuple[Address, ...]]:
-    """Return the echo Service and the addresses of the cluster DNS."""
+    """Return the echo Service and the addresses of the cluster DNS.
+
+    `balancer` are the addresses that a load balancer would have, one per family: the Service gets
+    those of its own families. As Kubernetes has it by default, a LoadBalancer has a NodePort, too.
+    """
     problems = []
     dns: list[Address] = []
     echo: list[Address] = []
@@ -144,6 +161,14 @@ def services_of(
         port=80,
         target_port=8080,
         endpoints=tuple(pod.name for node in nodes for pod in node.pods if pod.actor),
+        type=exposure.type,
+        external_traffic_policy=exposure.external_traffic_policy,
+        node_port=None if exposure.type == "ClusterIP" else NODE_PORT,
+        load_balancer=tuple(
+            address
+            for address in balancer
+            if exposure.type == "LoadBalancer" and address.version in {a.version for a in echo}
+        ),
     )
     return (service,), tuple(dns)
 

@@ -11,7 +11,7 @@ from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
-from dataplane.model.plan import ClatPlacement, Plan
+from dataplane.model.plan import ClatPlacement, Exposure, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
 from dataplane.planning import neighbour
@@ -36,6 +36,7 @@ class Shape:
     allocator: Allocator | None = None
     infrastructure: Infrastructure = NOTHING_GIVEN
     ingress: IngressWish | None = None
+    exposure: Exposure | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -48,6 +49,7 @@ class Shape:
             clat=self.clat or scenario.clat,
             cloud=self.cloud or scenario.cloud,
             ingress=self.ingress or scenario.ingress,
+            exposure=self.exposure or scenario.exposure,
         )
 
 
@@ -115,6 +117,7 @@ def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Pla
         allocator=shape.allocator,
         infrastructure=infrastructure,
         ingress=shape.ingress,
+        exposure=shape.exposure or Exposure(),
     )
 
 

@@ -18,6 +18,7 @@ class ShootSpec:
 
     `given` tells whether there is a networking section; `provider` is None in an excerpt, where
     nothing is said about workers. `families` is None when it cannot be read, `cni` is `type`.
+    `version` is Kubernetes', `proxy` the `kubeProxy` section.
     `kubelet` and `pods` are `maxPods` of the cluster and of its worker pools, `status` has the
     lists of `status.networking` by their paths.
     """
@@ -33,6 +34,8 @@ class ShootSpec:
     workers: tuple[Section, ...]
     families: tuple[str, ...] | None
     masks: Masks
+    version: str | None
+    proxy: Section
     kubelet: int | None
     pods: tuple[int | None, ...]
     status: dict[str, tuple[str, ...]]
@@ -75,6 +78,8 @@ def read(top: Section) -> ShootSpec:
             plain=_int32(controller, masks.PLAIN),
             six=_int32(controller, masks.SIX),
         ),
+        version=kubernetes.text("version"),
+        proxy=kubernetes.section("kubeProxy"),
         kubelet=_max_pods(kubernetes),
         pods=tuple(_max_pods(worker.section("kubernetes")) for worker in workers),
         status=_status(top) if "status" in top else {},

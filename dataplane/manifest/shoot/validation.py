@@ -8,7 +8,7 @@ from dataplane.manifest.shoot.spec import ShootSpec
 from dataplane.model.address import Family
 from dataplane.model.problem import Problem
 from dataplane.rules.fielderror import not_supported
-from dataplane.rules.gardener import defaults, ipfamilies, masks, shoot, update
+from dataplane.rules.gardener import defaults, ipfamilies, kubeproxy, masks, shoot, update
 from dataplane.rules.gardener.masks import Masks
 
 GROUP = "core.gardener.cloud"
@@ -76,7 +76,7 @@ def checked(case: ShootCase) -> list[Problem]:
         return [*problems, shoot.networking_required(section.path)]
     if written.cni is not None or (written.provider is not None and "type" not in section):
         problems += shoot.network_type(section.at("type"), written.cni, profile=case.profile)
-    return problems
+    return problems + _kube_proxy(case)
 
 
 def status(case: ShootCase) -> list[Problem]:
@@ -85,6 +85,12 @@ def status(case: ShootCase) -> list[Problem]:
         return []
     written = case.shoot.status
     return [problem for path, texts in written.items() for problem in shoot.status(path, texts)]
+
+
+def _kube_proxy(case: ShootCase) -> list[Problem]:
+    section = case.shoot.proxy
+    written = section.text("mode")
+    return kubeproxy.check(section.at("mode"), written, case.shoot.version, profile=case.profile)
 
 
 def _room_for_pods(case: ShootCase, sizes: Masks, families: Sequence[str]) -> list[Problem]:

@@ -25,7 +25,7 @@ from dataplane.model.address import Family
 from dataplane.model.cluster import Cluster, Strategy
 from dataplane.model.problem import Problem, Severity, Source
 from dataplane.rules.gardener import admission as disjoint
-from dataplane.rules.gardener import defaults, masks
+from dataplane.rules.gardener import defaults, kubeproxy, masks
 from dataplane.rules.gardener.shoot import KINDS
 from dataplane.rules.providers import overlay as overlay_rule
 
@@ -129,6 +129,7 @@ def _cluster(case: ShootCase, ranges: Ranges, sizes: dict[Family, int], name: st
         cni=written.cni or "calico",
         provider=written.provider or "local",
         node_mask_size=sizes,
+        proxy_mode=kubeproxy.mode(written.proxy.text("mode")),
         infrastructure=infrastructure.of(written.spec, written.provider or "local"),
     )
 

@@ -49,6 +49,19 @@ def test_every_way_into_a_service_is_tried():
     }
 
 
+def test_an_open_service_has_a_client_outside():
+    vip = ip_address("2001:db8:4::1")
+    stimuli = CHECK.stimuli(exposed(load_balancer=(vip,)))
+
+    outside = {(s.pod, s.label, s.target, s.port) for s in stimuli if s.label.startswith("outside")}
+    ways = {("server-v6", "outside-balancer", str(vip), 80)}
+    ways |= {
+        ("server-v6", "outside-node-port", str(node.addresses[0]), 30080) for node in PLAN.nodes
+    }
+    assert outside == ways
+    assert not any(s.label.startswith("outside") for s in CHECK.stimuli(PLAN))
+
+
 def test_a_changed_source_names_pod_node_and_both_addresses():
     found = answer(driven(Faults(masquerading={"node-1"})).evidence())
 

@@ -37,6 +37,8 @@ def test_defaults(tmp_path):
         (GOOD.replace("gep-21.yaml", "../../../etc/passwd"), "manifest"),
         (GOOD.replace("gep-21.yaml", "nowhere.yaml"), "manifest"),
         (GOOD + "old: gep-21.yaml\n", "old"),
+        (GOOD + "service: ExternalName\n", "service"),
+        (GOOD + "external_traffic_policy: Local\n", "external_traffic_policy"),
         (GOOD + REFUSED + "old: nowhere.yaml\n", "old"),
         (GOOD + "second: nowhere.yaml\n", "second"),
         (GOOD + REFUSED + "second: gep-21.yaml\n", "second"),
