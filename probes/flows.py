@@ -77,18 +77,23 @@ class Flows(Closing):
         self._table, self._books = module.table("flows"), module.table("books")
         self._attached: dict[str, list[Attachment]] = {}
         self._blind: dict[str, str] = {}
+        # Of taps whose place in the books was another one's before, and of those that have gone.
+        self._before: dict[str, Books] = {}
+        self._closed: dict[str, Books] = {}
         self._tags = frozenset(
             bpfcall.program_info(module.program(name)).tag for name in module.programs
         )
 
     @classmethod
-    def open(cls, taps: Iterable[Tap], *, stamping: bool = False, entries: int = ENTRIES) -> Self:
-        """Compile and load; nothing is attached yet.
+    def open(
+        cls, taps: Iterable[Tap], *, stamping: bool = False, entries: int = ENTRIES, room: int = 0
+    ) -> Self:
+        """Compile and load; nothing is attached yet. `room` is for how many taps the books shall be.
 
         ProbeRefusedError when two taps have one interface index. Errors of `dataplane.kernel.bpf`.
         """
         taps = tuple(taps)
-        slots = _slots(taps)
+        slots = _slots(taps, room)
         module = bpf.load(
             SOURCE,
             [bpf.Entry(name=name, type=bpf.ProgramType.SCHED_CLS) for name in PROGRAMS.values()],
@@ -120,6 +125,34 @@ class Flows(Closing):
             self.detach(tap)
             raise
 
+    def join(self, tap: Tap, *, hook: Wish = "auto") -> None:
+        """Take one more tap in, and watch it. Call this inside the tap's namespace.
+
+        ProbeRefusedError where its place in the books is that of another tap; else as of `attach`.
+        """
+        for other in self.taps:
+            if other.name not in self._closed and not (other.index ^ tap.index) & self._mask:
+                raise ProbeRefusedError(
+                    tap.interface, f"its place in the books is that of {other.interface}"
+                )
+        self._before[tap.name] = self._counted(tap)
+        self._by_index[tap.index] = tap  # before the first packet is counted
+        self.taps = (*self.taps, tap)
+        try:
+            self.attach(tap, hook=hook)
+        except BaseException:
+            self.taps = tuple(known for known in self.taps if known is not tap)
+            raise
+
+    def leave(self, tap: Tap) -> None:
+        """Let a tap go whose interface is gone; what was counted stays."""
+        self.detach(tap)
+        self._closed[tap.name] = self.books(tap)
+
+    def tap(self, index: int) -> Tap:
+        """Return the tap of an interface; KeyError when there is none."""
+        return self._by_index[index]
+
     def detach(self, tap: Tap) -> None:
         """Stop watching a tap; what was counted stays."""
         for attachment in reversed(self._attached.pop(tap.name, [])):
@@ -150,6 +183,14 @@ class Flows(Closing):
 
     def books(self, tap: Tap) -> Books:
         """Return what was counted at a tap, both directions and all CPUs together."""
+        if tap.name in self._closed:
+            return self._closed[tap.name]
+        counted, before = self._counted(tap), self._before.get(tap.name)
+        if before is None:
+            return counted
+        return Books(*(now - then for now, then in zip(counted, before, strict=True)))
+
+    def _counted(self, tap: Tap) -> Books:
         slot = (tap.index & self._mask) * 2
         sums = [self._books.sums(struct.pack("=I", slot + direction)) for direction in Direction]
         return Books(**{name: sum(side[name] for side in sums) for name in Books._fields})
@@ -191,6 +232,8 @@ class Flows(Closing):
 
     def blind(self, tap: Tap) -> str | None:
         """Return why a tap cannot be trusted, None when it can."""
+        if tap.name in self._closed:
+            return "its interface is gone"
         if tap.name not in self._attached:
             return "not attached"
         return self._blind.get(tap.name)
@@ -244,8 +287,8 @@ def _place(tap: Tap, direction: Direction) -> Place:
     return Place(interface=tap.interface, index=tap.index, direction=direction)
 
 
-def _slots(taps: tuple[Tap, ...]) -> int:
-    """Return the smallest power of two by which all interface indexes are different."""
+def _slots(taps: tuple[Tap, ...], room: int) -> int:
+    """Return the smallest power of two, not below `room`, by which all indexes are different."""
     indexes: dict[int, Tap] = {}
     for tap in taps:
         other = indexes.setdefault(tap.index, tap)
@@ -256,7 +299,7 @@ def _slots(taps: tuple[Tap, ...]) -> int:
             )
     slots, most = SLOTS
     while slots <= most:
-        if len({index % slots for index in indexes}) == len(indexes):
+        if slots >= room and len({index % slots for index in indexes}) == len(indexes):
             return slots
         slots *= 2
     names = ", ".join(tap.interface for tap in taps)

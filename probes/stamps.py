@@ -37,7 +37,6 @@ class Stamps:
         self._events: deque[bytes] = deque(maxlen=most)
         self._complaints: deque[bytes] = deque(maxlen=most)
         self._taken = self._handed = 0
-        self._taps = {tap.index: tap for tap in flows.taps}
         self.ring = flows.module.ring("packets", self._take)
 
     def _take(self, event: bytes) -> None:
@@ -88,7 +87,7 @@ class Stamps:
         fields = self._layout.codec.unpack(event)
         source, destination, interface, source_port, destination_port = fields[:5]
         protocol, family, egress, _, kind, length, stamp, time_ns = fields[5:]
-        tap = self._taps[interface]
+        tap = self._flows.tap(interface)
         return PacketSeen(
             tap=tap.name,
             leaving=leaving(tap, egress),
@@ -109,7 +108,7 @@ class Stamps:
         source, destination, interface, _, _, _, family, egress = fields[:8]
         _, _, _, mtu, time_ns = fields[8:13]
         refused = fields[13:]
-        tap = self._taps[interface]
+        tap = self._flows.tap(interface)
         return TooBigSeen(
             tap=tap.name,
             leaving=leaving(tap, egress),

@@ -49,18 +49,19 @@ class Watch(Closing):
         flows: bool = True,
         stamps: bool = True,
         connects: bool = True,
+        room: int = 0,
     ) -> Self:
         """Load the programs once, and attach them to every tap and control group.
 
         `where` tells for a tap's namespace what `dataplane.kernel.netns` shall enter (None: the
         one we are in). `cgroups` are the version 2 groups of the owners whose processes are
-        watched. Errors: UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
+        watched; `room` is for how many taps there shall be with those that join later. Errors: UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
         watch = cls(taps, where)
         _make_room(PER_TAP * len(watch._taps) + PER_GROUP * len(cgroups) + SPARE)
         try:
             if flows or stamps:
-                watch._flows = Flows.open(watch._taps, stamping=stamps)
+                watch._flows = Flows.open(watch._taps, stamping=stamps, room=room)
                 watch._count = flows
                 watch._stack.callback(watch._flows.close)
                 if stamps:
@@ -74,6 +75,24 @@ class Watch(Closing):
             watch.close()
             raise
         return watch
+
+    def join(self, tap: Tap, *, hook: Wish = "auto") -> None:
+        """Watch one more tap; errors as of `Flows.join`."""
+        if self._flows is None:
+            return
+        _make_room(PER_TAP * (len(self._taps) + 1) + SPARE)
+        flows, target = self._flows, self._where(tap.namespace)
+        if target is None:
+            flows.join(tap, hook=hook)
+        else:
+            netns.call(target, lambda: flows.join(tap, hook=hook))
+        self._taps = (*self._taps, tap)
+
+    def leave(self, tap: Tap) -> None:
+        """Let a tap go whose interface is gone; what was seen there stays."""
+        self._taps = tuple(known for known in self._taps if known.name != tap.name)
+        if self._flows is not None:
+            self._flows.leave(tap)
 
     @property
     def descriptors(self) -> list[int]:

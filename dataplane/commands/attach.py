@@ -3,10 +3,18 @@
 import argparse
 import asyncio
 import re
+import socket
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import (
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,18 +37,20 @@ from dataplane.commands.verb import (
 )
 from dataplane.kernel import cgroup
 from dataplane.kernel.hooks import Wish
-from dataplane.kernel.netlink import links
+from dataplane.kernel.netlink import link_events, links
 from dataplane.kernel.presence import present
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.topology import Tap
 from dataplane.session.feed import consumed, every
 from dataplane.session.follow import Attached, Follower, HookSet, NodeFound, Told
 from dataplane.session.follow_text import line
+from dataplane.session.residents import Residents
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
 from probes.node.pods import Pods, node_root
 from probes.watch import Watch
 
+ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 NOTES = {
     "auto": "TCX, head of the chain; gone with this process, whatever ends it",
@@ -57,6 +67,7 @@ class Targets:
     taps: tuple[Tap, ...]
     cgroups: Mapping[str, Path]
     owners: Mapping[int, str]
+    pods: tuple[PodInterface, ...]
 
 
 def _seconds(text: str) -> float:
@@ -152,7 +163,8 @@ def _targets(options: argparse.Namespace) -> Targets:
     with suppress(UnsupportedError):  # said by the probe's report: connects are unknown then
         cgroups = {"": cgroup.root()}  # all of them; pods are told apart by their namespace
     owners = {pod.cookie: pod.owner for pod in pods if pod.cookie}
-    return Targets(node=_node(files, found, root), taps=taps, cgroups=cgroups, owners=owners)
+    node = _node(files, found, root)
+    return Targets(node=node, taps=taps, cgroups=cgroups, owners=owners, pods=pods)
 
 
 def _node(files: Pods, pods: Iterable[PodInterface], root: Path) -> NodeFound:
@@ -176,6 +188,26 @@ def _hooks(targets: Targets, hook: str) -> Iterable[Told]:
         )
 
 
+@contextmanager
+def _links_watched(stirred: threading.Event, stir: asyncio.Event) -> Iterator[None]:
+    """Set both whenever a link of this namespace has come, changed or gone, while the body runs."""
+    loop = asyncio.get_running_loop()
+
+    def read(channel: socket.socket) -> None:
+        with suppress(OSError):  # nothing left, or too much: something has changed all the same
+            while channel.recv(65536):
+                pass
+        stirred.set()
+        stir.set()
+
+    with link_events() as channel:
+        loop.add_reader(channel, read, channel)
+        try:
+            yield
+        finally:
+            loop.remove_reader(channel)
+
+
 @asynccontextmanager
 async def _following(
     targets: Targets, source: LiveSource | None, options: argparse.Namespace
@@ -195,9 +227,17 @@ async def _following(
         ) from lacking
     with watch:
         follower = Follower(watch, targets.taps, targets.owners, everybody=options.every_process)
+        residents = Residents(targets.pods, targets.taps, time.monotonic())
+        stirred = threading.Event()
 
         def look(*, last: bool = False) -> None:
-            told = list(follower.look(last=last))
+            told: list[Told] = []
+            now = time.monotonic()
+            if stirred.is_set() or residents.expects_names(now):
+                stirred.clear()
+                found = pod_interfaces(Pods(options.node_root or node_root()))
+                told += [follower.settle(m, hook=hook) for m in residents.compare(found, now)]
+            told += follower.look(last=last)
             _tell(told, options.output)
             if source is not None:
                 for value in told:
@@ -208,8 +248,10 @@ async def _following(
         attached = Attached(time_ns=time.monotonic_ns(), interfaces=len(targets.taps))
         _tell([attached], options.output)
         with consumed(watch):
-            async with every(options.interval, look):
-                yield
+            stir = asyncio.Event()
+            with nullcontext() if options.interface else _links_watched(stirred, stir):
+                async with every(options.interval, look, stir):
+                    yield
             await asyncio.to_thread(look, last=True)
             if source is not None:
                 await source.settle(await asyncio.to_thread(follower.evidence))
@@ -222,7 +264,10 @@ async def _opened(targets: Targets, hook: Wish) -> Watch:
     A thread cannot be cancelled, and clsact filters do not go with the process.
     """
     opening = asyncio.get_running_loop().run_in_executor(
-        None, lambda: Watch.open(targets.taps, lambda _: None, targets.cgroups, hook=hook)
+        None,
+        lambda: Watch.open(
+            targets.taps, lambda _: None, targets.cgroups, hook=hook, room=ROOM + len(targets.taps)
+        ),
     )
     try:
         return await asyncio.shield(opening)

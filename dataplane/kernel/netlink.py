@@ -322,6 +322,14 @@ async def carrier(where: str, interface: str, *, seconds: float) -> None:
             route.close()
 
 
+def link_events() -> socket.socket:
+    """Return a channel that has something to read whenever a link of this namespace has changed.
+
+    What is read tells no more than that; where it overflows, reading says ENOBUFS.
+    """
+    return _listening_socket()
+
+
 def _listening_socket() -> socket.socket:
     channel = _socket()
     channel.bind((0, RTMGRP_LINK))

@@ -8,6 +8,7 @@ from dataplane.api.live import LiveSource
 from dataplane.model.seen import ConnectResult, ConnectSeen
 from probes.watch import Watch
 
+RESTED = 0.1
 INTERVAL = 0.5  # seconds between two looks while a session is followed
 
 
@@ -48,15 +49,23 @@ def consumed(watch: Watch) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def every(seconds: float, look: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `look` on a thread at intervals while the body runs, and once more when it ends."""
-    over = asyncio.Event()
+async def every(
+    seconds: float, look: Callable[[], None], stir: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Call `look` on a thread at intervals while the body runs, and once more when it ends.
+
+    `stir` set makes it look at once; `RESTED` seconds after the last look at the earliest.
+    """
+    over, stir = asyncio.Event(), stir or asyncio.Event()
 
     async def repeat() -> None:
         while not over.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), seconds)
+                await asyncio.wait_for(stir.wait(), seconds)
+            stir.clear()
             await asyncio.to_thread(look)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), min(RESTED, seconds))
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(repeat())
@@ -64,3 +73,4 @@ async def every(seconds: float, look: Callable[[], None]) -> AsyncIterator[None]
             yield
         finally:
             over.set()
+            stir.set()

@@ -3,16 +3,20 @@
 It imports nothing of the lab: on a node neither scapy nor the lab's servers need to be there.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from dataplane import __version__
 from dataplane.api.live import LiveSource
+from dataplane.kernel.hooks import Wish
 from dataplane.model.address import Address, Family
+from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.residents import Change, Moved
 from dataplane.verify.journeys import journeys
 from probes.watch import Watch
 
@@ -57,6 +61,21 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodMoved:
+    """A pod's interface that came (watched from now on), has a name by now, or has gone.
+
+    `note` says why one that came is not watched.
+    """
+
+    kind: Literal["pod"] = "pod"
+    time_ns: int
+    change: Change
+    where: str
+    owner: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceChanged:
     """A packet that left its pod with one source and the node with another."""
 
@@ -85,7 +104,17 @@ class Total:
     bytes: int
 
 
-Told = NodeFound | HookSet | Attached | FlowSeen | ConnectSeen | SourceChanged | ProbeReport | Total
+Told = (
+    NodeFound
+    | HookSet
+    | Attached
+    | PodMoved
+    | FlowSeen
+    | ConnectSeen
+    | SourceChanged
+    | ProbeReport
+    | Total
+)
 
 
 class Remembered:
@@ -120,7 +149,7 @@ class Follower:
         *,
         everybody: bool = False,
     ) -> None:
-        self._watch, self._owners, self._everybody = watch, owners, everybody
+        self._watch, self._owners, self._everybody = watch, dict(owners), everybody
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
@@ -133,6 +162,29 @@ class Follower:
                 yield replace(attempt, owner=owner)
         yield from self._new_changes()
         yield from self._new_flows()
+
+    def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
+        """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
+        tap, note = moved.tap, ""
+        if moved.pod.cookie:
+            self._owners[moved.pod.cookie] = tap.owner
+        if moved.change == "gone":
+            self._watch.leave(tap)
+        else:
+            self._taps[tap.name] = tap
+        if moved.change == "came":
+            try:
+                self._watch.join(tap, hook=hook)
+            except (ProbeRefusedError, UnsupportedError) as failure:
+                del self._taps[tap.name]
+                note = f"not watched: {failure}"
+        return PodMoved(
+            time_ns=time.monotonic_ns(),
+            change=moved.change,
+            where=tap.name,
+            owner=tap.owner,
+            note=note,
+        )
 
     def totals(self) -> Iterator[Told]:
         """Yield what each interface carried of each family, then the probes' own books."""

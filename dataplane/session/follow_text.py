@@ -6,7 +6,15 @@ from ipaddress import IPv6Address
 from dataplane.model.address import Address, Family
 from dataplane.model.seen import ConnectSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
-from dataplane.session.follow import Attached, HookSet, NodeFound, SourceChanged, Told, Total
+from dataplane.session.follow import (
+    Attached,
+    HookSet,
+    NodeFound,
+    PodMoved,
+    SourceChanged,
+    Told,
+    Total,
+)
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
@@ -15,31 +23,18 @@ def line(told: Told) -> str:
     """Return one line; the first word says what it is about."""
     match told:
         case NodeFound():
-            rest = [*told.caveats, *told.contradictions]
-            if told.host_network:
-                rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
-            text = f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
+            text = _node(told)
         case HookSet():
             text = f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
         case Attached():
             text = f"watch   {_clock(told.time_ns)} {told.interfaces} interfaces; end with Ctrl-C"
         case FlowSeen():
-            arrow = "->" if told.leaving else "<-"
-            near, far = (
-                _end(told.source, told.source_port),
-                _end(told.destination, told.destination_port),
-            )
-            near, far = (near, far) if told.leaving else (far, near)
-            protocol = PROTOCOLS.get(told.protocol, str(told.protocol))
-            text = f"flow    {_clock(told.first_ns)} {told.tap:<16} {told.family} {protocol} {near} {arrow} {far}"
+            text = _flow(told)
         case ConnectSeen():
-            mark = "IPV4   " if told.family is Family.IPV4 else "connect"
-            who = f"{told.comm}[{told.pid}] in {told.owner or 'no known pod'}"
-            took = "" if told.latency_ns is None else f" after {told.latency_ns / 1e6:.1f} ms"
-            text = (
-                f"{mark} {_clock(told.time_ns)} {who}: {told.call} "
-                f"{_end(told.destination, told.port)}: {told.result}{took}"
-            )
+            text = _attempt(told)
+        case PodMoved():
+            note = f" ({told.note})" if told.note else ""
+            text = f"pod     {_clock(told.time_ns)} {told.change} {told.where}  {told.owner}{note}"
         case SourceChanged():
             text = (
                 f"SOURCE  {_clock(told.time_ns)} {told.owner}: {told.source} left {told.uplink} as "
@@ -51,12 +46,44 @@ def line(told: Told) -> str:
                 f"{told.packets} packets, {told.bytes} octets"
             )
         case ProbeReport():
-            trouble = [f"lost {told.lost}"] if told.lost else []
-            trouble += [f"evicted {told.evicted}"] if told.evicted else []
-            trouble += [f"BLIND: {told.blind}"] if told.blind else []
-            state = ", ".join(trouble) or "nothing lost"
-            text = f"books   {told.where:<16} {told.probe} by {told.hook}: counted {told.counted}, {state}"
+            text = _books(told)
     return printable(text)
+
+
+def _node(told: NodeFound) -> str:
+    rest = [*told.caveats, *told.contradictions]
+    if told.host_network:
+        rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
+    return f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
+
+
+def _books(told: ProbeReport) -> str:
+    trouble = [f"lost {told.lost}"] if told.lost else []
+    trouble += [f"evicted {told.evicted}"] if told.evicted else []
+    trouble += [f"BLIND: {told.blind}"] if told.blind else []
+    state = ", ".join(trouble) or "nothing lost"
+    return f"books   {told.where:<16} {told.probe} by {told.hook}: counted {told.counted}, {state}"
+
+
+def _flow(told: FlowSeen) -> str:
+    arrow = "->" if told.leaving else "<-"
+    near, far = (
+        _end(told.source, told.source_port),
+        _end(told.destination, told.destination_port),
+    )
+    near, far = (near, far) if told.leaving else (far, near)
+    protocol = PROTOCOLS.get(told.protocol, str(told.protocol))
+    return f"flow    {_clock(told.first_ns)} {told.tap:<16} {told.family} {protocol} {near} {arrow} {far}"
+
+
+def _attempt(told: ConnectSeen) -> str:
+    mark = "IPV4   " if told.family is Family.IPV4 else "connect"
+    who = f"{told.comm}[{told.pid}] in {told.owner or 'no known pod'}"
+    took = "" if told.latency_ns is None else f" after {told.latency_ns / 1e6:.1f} ms"
+    return (
+        f"{mark} {_clock(told.time_ns)} {who}: {told.call} "
+        f"{_end(told.destination, told.port)}: {told.result}{took}"
+    )
 
 
 def _end(address: Address, port: int) -> str:

@@ -272,3 +272,31 @@ def test_what_is_taken_is_gone_and_is_not_called_evicted(pair):
         assert sorted({packet.destination_port for packet in taken}) == [p for _, p in datagrams]
         assert watch.packets() == ()
         assert [report.evicted for report in watch.reports()] == [0, 0]
+
+
+def counted(watch, where):
+    return next(r.counted for r in watch.reports() if (r.probe, r.where) == ("flows", where))
+
+
+def test_a_tap_joins_and_leaves_while_others_are_watched(pair):
+    again = dataclasses.replace(pair.tap("b"), name="again")
+    with watching(pair.tap("a")) as watch:
+        watch.join(pair.tap("b"))
+        ip(pair.a, "neighbour", "flush", "all")
+        netns.call(pair.a, lambda: ping("2001:db8::2"))
+        seen = counted(watch, "b")
+        assert seen > 0
+        with pytest.raises(ProbeRefusedError, match="its place in the books is that of e1"):
+            watch.join(again)
+
+        watch.leave(pair.tap("b"))
+        watch.join(again)
+        assert counted(watch, "again") < seen, "what was counted before is not its own"
+        netns.call(pair.a, lambda: ping("2001:db8::2"))
+        assert counted(watch, "again") > 0
+        assert counted(watch, "b") == seen
+        assert {r.where: r.blind for r in watch.reports()}["b"] == "its interface is gone"
+
+
+def ping(address):
+    subprocess.run(["ping", "-c", "2", "-i", "0.2", address], check=True, capture_output=True)

@@ -13,7 +13,7 @@ import pytest
 
 from dataplane.kernel import bpf, bpfcall, cgroup, netns
 from dataplane.kernel.hooks import BPF_F_BEFORE, Direction
-from tests.netns.attach.conftest import OUTSIDE, Node, inside
+from tests.netns.attach.conftest import OUTSIDE, Node, inside, ip
 
 pytestmark = pytest.mark.needs("root", "netns", "bpf", "tcx", "cgroup2", "nft", "ping")
 
@@ -292,3 +292,37 @@ def test_pods_have_their_names_and_those_without_an_interface_are_told(node, uni
     hooks = {line["where"]: line["owner"] for line in lines.seen if line["kind"] == "hook"}
     assert hooks[node.pod_interface] == "default/web-0"
     assert attempt["owner"] == "default/web-0"
+
+
+def test_a_pod_that_comes_is_watched_and_one_that_goes_is_told(node, unique):
+    pod = f"{unique}q"
+    with attached(node) as lines:
+        try:
+            ip("netns", "add", pod)
+            ip("-n", node.name, "link", "add", "calinew", "type", "veth", "peer", "name", "eth0",
+               "netns", pod)  # fmt: skip
+            came = lines.until(lambda line: line["kind"] == "pod" and line["change"] == "came")
+            for where, interface, address in (
+                (node.name, "calinew", "2001:db8:a::1/64"),
+                (pod, "eth0", "2001:db8:a::2/64"),
+            ):
+                ip("-n", where, "link", "set", interface, "up")
+                ip("-n", where, "address", "add", address, "dev", interface, "nodad")
+            inside(pod, "ping", "-c", "1", "2001:db8:a::1")
+            flow = lines.until(
+                lambda line: line["kind"] == "flow" and line["destination"] == "2001:db8:a::1"
+            )
+        finally:
+            ip("netns", "del", pod)
+        gone = lines.until(lambda line: line["kind"] == "pod" and line["change"] == "gone")
+
+    assert (came["where"], came["owner"], came["note"]) == ("calinew", pod, "")
+    assert (flow["tap"], flow["source"]) == ("calinew", "2001:db8:a::2")
+    assert gone["where"] == "calinew"
+    (books,) = [
+        line
+        for line in lines.seen
+        if line["kind"] == "report" and (line["probe"], line["where"]) == ("flows", "calinew")
+    ]
+    assert books["counted"] > 0
+    assert books["blind"] == "its interface is gone"

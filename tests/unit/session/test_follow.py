@@ -6,10 +6,13 @@ from ipaddress import ip_address
 import pytest
 
 from dataplane.model.address import Family
+from dataplane.model.errors import ProbeRefusedError
 from dataplane.model.seen import ConnectResult, ConnectSeen, FlowSeen, PacketKind, PacketSeen
 from dataplane.model.topology import Point, Tap
 from dataplane.session.follow import Follower, Remembered, SourceChanged
 from dataplane.session.follow_text import line
+from dataplane.session.residents import Moved
+from probes.node.interfaces import PodInterface
 
 POD = Tap(
     name="cali1", namespace="", interface="cali1", index=7, point=Point.POD, owner="pod x",
@@ -41,6 +44,16 @@ class FakeWatch:
 
     def __init__(self) -> None:
         self.packets, self.attempts, self.table = [], [], []
+        self.joined, self.left, self.refusal = [], [], None
+
+    def join(self, tap, *, hook):
+        assert hook == "tcx"
+        if self.refusal:
+            raise self.refusal
+        self.joined.append(tap)
+
+    def leave(self, tap):
+        self.left.append(tap)
 
     def take_packets(self):
         taken, self.packets = tuple(self.packets), []
@@ -139,3 +152,38 @@ def test_what_is_remembered_is_bounded():
     remembered = Remembered(2)
 
     assert [remembered.is_new((n,)) for n in (1, 2, 1, 3, 1)] == [True, True, False, True, True]
+
+
+NEW = PodInterface(interface="cali2", index=8, owner="pod y", cookie=88)
+
+
+def moved(change, pod=NEW):
+    return Moved(change=change, tap=pod.tap(), pod=pod)
+
+
+def test_a_pod_that_came_is_watched_and_named_by_its_namespace(watch):
+    following = follower(watch)
+    told = following.settle(moved("came"), hook="tcx")
+    assert (told.change, told.where, told.owner, told.note) == ("came", "cali2", "pod y", "")
+    assert [tap.name for tap in watch.joined] == ["cali2"]
+
+    watch.attempts = [replace(ATTEMPT, netns_cookie=88)]
+    watch.packets = [replace(PACKET, tap="cali2"), replace(PACKET, tap="eth0", time_ns=2)]
+    (attempt,) = following.look()
+    assert attempt.owner == "pod y"
+
+    named = replace(NEW, owner="default/y")
+    assert following.settle(moved("named", named), hook="tcx").owner == "default/y"
+    watch.attempts = [replace(ATTEMPT, netns_cookie=88)]
+    (attempt,) = following.look()
+    assert attempt.owner == "default/y"
+
+    following.settle(moved("gone", named), hook="tcx")
+    assert [tap.name for tap in watch.left] == ["cali2"]
+
+
+def test_a_pod_that_cannot_be_watched_is_told_with_the_reason(watch):
+    watch.refusal = ProbeRefusedError("cali2", "its place is taken")
+    told = follower(watch).settle(moved("came"), hook="tcx")
+    assert "its place is taken" in told.note
+    assert "not watched" in line(told)
