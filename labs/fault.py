@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
+from dataplane.model.ingress import BalancerPlan
 from dataplane.model.plan import NodePlan, Plan, PodPlan
 from dataplane.model.topology import Ruleset, Topology
 from labs import faults as package
@@ -55,6 +56,30 @@ def needs_nat64(plan: Plan) -> str | None:
 def needs_dual_stack(plan: Plan) -> str | None:
     """Return why a single-stack plan gives the fault nothing to break."""
     return None if len(plan.families) > 1 else "the pods have one family only"
+
+
+def needs_ingress(plan: Plan) -> str | None:
+    """Return why nobody comes in from outside."""
+    return None if plan.ingress else "no load balancer stands before the cluster"
+
+
+def needs_proxy_protocol(plan: Plan) -> str | None:
+    """Return why there is no PROXY protocol that could be missing."""
+    if plan.ingress is None:
+        return needs_ingress(plan)
+    return None if plan.ingress.proxy_protocol else "nobody has promised the PROXY protocol"
+
+
+def old_balancers(plan: Plan) -> tuple[BalancerPlan, ...]:
+    """Return the balancers that are left over from before a migration."""
+    return tuple(b for b in plan.ingress.balancers if not b.named) if plan.ingress else ()
+
+
+def needs_old_balancer(plan: Plan) -> str | None:
+    """Return why no balancer is left over."""
+    return needs_ingress(plan) or (
+        None if old_balancers(plan) else "no balancer is left over from before a migration"
+    )
 
 
 def victim_pod(plan: Plan, random: Random) -> PodPlan:
