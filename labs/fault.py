@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
+from dataplane.model.ingress import BalancerPlan
 from dataplane.model.plan import NodePlan, Plan, PodPlan
 from dataplane.model.topology import Ruleset, Topology
 from labs import faults as package
@@ -60,6 +61,30 @@ def needs_dual_stack(plan: Plan) -> str | None:
 def needs_neighbour(plan: Plan) -> str | None:
     """Return why a plan without a second cluster gives the fault nothing to break."""
     return None if plan.neighbour else "the lab has one cluster only (a scenario's `second`)"
+
+
+def needs_ingress(plan: Plan) -> str | None:
+    """Return why nobody comes in from outside."""
+    return None if plan.ingress else "no load balancer stands before the cluster"
+
+
+def needs_proxy_protocol(plan: Plan) -> str | None:
+    """Return why there is no PROXY protocol that could be missing."""
+    if plan.ingress is None:
+        return needs_ingress(plan)
+    return None if plan.ingress.proxy_protocol else "nobody has promised the PROXY protocol"
+
+
+def old_balancers(plan: Plan) -> tuple[BalancerPlan, ...]:
+    """Return the balancers that are left over from before a migration."""
+    return tuple(b for b in plan.ingress.balancers if not b.named) if plan.ingress else ()
+
+
+def needs_old_balancer(plan: Plan) -> str | None:
+    """Return why no balancer is left over."""
+    return needs_ingress(plan) or (
+        None if old_balancers(plan) else "no balancer is left over from before a migration"
+    )
 
 
 def victim_pod(plan: Plan, random: Random) -> PodPlan:
