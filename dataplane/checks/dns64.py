@@ -157,9 +157,21 @@ class _Bench:
             foreign = _foreign_prefix(question.addresses, got)
             if foreign is not None:
                 cause = f"DNS64 uses {foreign}, and the NAT64 serves {self.prefix}"
+            elif not got and question.label != "prefix" and self._is_on():
+                cause = f"DNS64 is on ({IPV4ONLY}), and synthesizes nothing for names outside"
             elif not got:
                 cause = "DNS64 does not synthesize AAAA records"
         return cause
+
+    def _is_on(self) -> bool:
+        """Tell whether the well-known name got its records: then DNS64 is there, and not for all."""
+        asked = tuple(questions(self.view.plan))
+        found = (
+            (question, self.view.outcomes.get(identifier(NAME, pod.name, question)))
+            for pod, question in turns(self.view.plan, asked)
+            if question.label == "prefix"
+        )
+        return any(out is not None and addresses(out) == q.addresses for q, out in found)
 
     def _silent(self, question: Question, silent: list[tuple[str, Outcome]]) -> None:
         """Judge a question that nobody got an answer to: the resolver's doing, or the network's."""

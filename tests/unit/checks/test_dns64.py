@@ -68,7 +68,11 @@ def test_looked_at_counts_the_answers_that_reached_pods():
 @pytest.mark.parametrize(
     ("label", "fields", "expected"),
     [
-        ("synthesized", {"answers": ()}, "DNS64 does not synthesize AAAA records"),
+        (
+            "synthesized",
+            {"answers": ()},
+            "DNS64 is on (ipv4only.arpa), and synthesizes nothing for names outside",
+        ),
         (
             "synthesized",
             {"answers": ("64:ff9b::c633:6404",)},
@@ -99,6 +103,14 @@ def test_looked_at_counts_the_answers_that_reached_pods():
 )
 def test_what_the_resolver_does_wrong_is_said(label, fields, expected):
     assert cause(driven().evidence(), label, **fields) == expected
+
+
+def test_dns64_that_is_off_for_the_well_known_name_too_is_called_off():
+    found = answer(driven(Faults(dns64_off=True)).evidence())
+
+    assert {f.cause for f in found.findings} == {
+        "DNS64 does not synthesize AAAA records",
+    }
 
 
 def test_synthesis_beside_real_records_is_found():
