@@ -3,7 +3,8 @@
 Guards against: DNS64 that is off, that uses another prefix than the NAT64, or that synthesizes
 where it must not: names with an AAAA record of their own (section 5.1.1) would then take the detour
 through NAT64, and A queries and missing names must stay as they are (sections 5.1.2 and 5.3.3). The
-name ipv4only.arpa must give the prefix away (RFC 7050 section 3).
+name ipv4only.arpa must give the prefix away (RFC 7050 section 3). Last, the registry of container
+images that many manifests mean has no IPv6 (GEP-21): without synthesis no image of it can be pulled.
 
 Looks at: the answers of the cluster's resolver, as clients in pods got them, and for each of them
 the DNS packets at the pod's interface: an answer that the kernel did not see counts for nothing. A
@@ -28,10 +29,12 @@ from dataplane.model.plan import Plan
 from dataplane.model.stimulus import Outcome, Stimulus
 from dataplane.model.topology import Point
 from dataplane.model.view import Check, Sight, View
+from dataplane.rules.images import WITHOUT_AAAA
 from dataplane.rules.rfc6052 import embed
 
 NAME = "dns64"
 IPV4ONLY = "ipv4only.arpa"
+REGISTRY = "registry"
 IPV4ONLY_ADDRESSES = (
     IPv4Address("192.0.0.170"),
     IPv4Address("192.0.0.171"),
@@ -75,6 +78,8 @@ def questions(plan: Plan) -> Iterator[Question]:
         yield Question(label="synthesized", name=name, type="AAAA", addresses=made, rule=rule)
         rule = "an A query is answered as it is (RFC 6147 section 5.3.3)"
         yield Question(label="untouched", name=name, type="A", addresses=real4, rule=rule)
+        rule = "a registry that has A records only is reached by NAT64 (GEP-21)"
+        yield Question(label=REGISTRY, name=WITHOUT_AAAA, type="AAAA", addresses=made, rule=rule)
     rule = f"{IPV4ONLY} shows the NAT64 prefix (RFC 7050 section 3)"
     made = frozenset(embed(prefix, a) for a in IPV4ONLY_ADDRESSES)
     yield Question(label="prefix", name=IPV4ONLY, type="AAAA", addresses=made, rule=rule)
@@ -153,7 +158,9 @@ class _Bench:
             cause = f"the resolver fails with {outcome.error}"
         elif question.label == "real" and got > question.addresses:
             cause = "DNS64 adds synthesized records to names that have AAAA records"
-        elif question.label in {"synthesized", "prefix"}:
+        elif question.label == REGISTRY and not got:
+            cause = f"nothing can be pulled from {question.name}: no AAAA record, and none is made"
+        elif question.label in {"synthesized", "prefix", REGISTRY}:
             foreign = _foreign_prefix(question.addresses, got)
             if foreign is not None:
                 cause = f"DNS64 uses {foreign}, and the NAT64 serves {self.prefix}"

@@ -42,6 +42,7 @@ def test_the_questions_and_their_only_right_answers():
     texts = {key: value and {str(a) for a in value} for key, value in asked.items()}
     assert texts == {
         ("synthesized", "v4only.internet.test", "AAAA"): {"64:ff9b:1::c633:6404"},
+        ("registry", "registry-1.docker.io", "AAAA"): {"64:ff9b:1::c633:6404"},
         ("untouched", "v4only.internet.test", "A"): {"198.51.100.4"},
         ("real", "v6only.internet.test", "AAAA"): {"2001:db8:f2::4006"},
         ("real", "dual.internet.test", "AAAA"): {"2001:db8:f2::4046"},
@@ -110,6 +111,7 @@ def test_dns64_that_is_off_for_the_well_known_name_too_is_called_off():
 
     assert {f.cause for f in found.findings} == {
         "DNS64 does not synthesize AAAA records",
+        "nothing can be pulled from registry-1.docker.io: no AAAA record, and none is made",
     }
 
 
