@@ -107,6 +107,19 @@ class ServerPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DnsRecordPlan:
+    """A DNSRecord object of the API server's name: `object_name` is its own, `name` the DNS name.
+
+    There is one for each family (`record_type` A or AAAA), and each is called differently.
+    """
+
+    object_name: str
+    name: str
+    record_type: Literal["A", "AAAA"]
+    values: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nat64Plan:
     """The stateful translator at the gateway (RFC 6146) and its prefix (RFC 6052 section 2).
 
@@ -151,7 +164,8 @@ class Plan:
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
     source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
-    None where nobody knows how kube-proxy is configured.
+    None where nobody knows how kube-proxy is configured. `dns_records` are those of the API server,
+    which itself is no part of a lab.
     """
 
     name: str
@@ -179,6 +193,7 @@ class Plan:
     resolved: Resolved | None = None
     advice: tuple[Problem, ...] = ()
     proxy: ProxyPlan | None = None
+    dns_records: tuple[DnsRecordPlan, ...] = ()
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

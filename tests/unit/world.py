@@ -184,6 +184,10 @@ class World:
             s.addresses for s in self.plan.servers if s.address(Family.IPV6) is None
         )
         zone["ipv4only.arpa"] = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))
+        zone |= {
+            name: tuple(v for r in self.plan.dns_records if r.name == name for v in r.values)
+            for name in {record.name for record in self.plan.dns_records}
+        }
         zone |= {service.dns_name: self._records(service) for service in self.plan.services}
         if name not in zone:
             return "NXDOMAIN", []
