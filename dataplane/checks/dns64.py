@@ -3,7 +3,8 @@
 Guards against: DNS64 that is off, that uses another prefix than the NAT64, or that synthesizes
 where it must not: names with an AAAA record of their own (section 5.1.1) would then take the detour
 through NAT64, and A queries and missing names must stay as they are (sections 5.1.2 and 5.3.3). The
-name ipv4only.arpa must give the prefix away (RFC 7050 section 3).
+name ipv4only.arpa must give the prefix away (RFC 7050 section 3). Last, the registry of container
+images that many manifests mean has no IPv6 (GEP-21): without synthesis no image of it can be pulled.
 
 Looks at: the answers of the cluster's resolver, as clients in pods got them, and for each of them
 the DNS packets at the pod's interface: an answer that the kernel did not see counts for nothing. A
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 from dataplane.checks.ground.answers import EMPTY, NXDOMAIN, Answers, addresses
-from dataplane.checks.ground.asking import resolves, turns
+from dataplane.checks.ground.asking import identifier, resolves, turns
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import GATEWAY
 from dataplane.checks.ground.sights import Sights
@@ -28,10 +29,12 @@ from dataplane.model.plan import Plan
 from dataplane.model.stimulus import Outcome, Stimulus
 from dataplane.model.topology import Point
 from dataplane.model.view import Check, Sight, View
+from dataplane.rules.images import WITHOUT_AAAA
 from dataplane.rules.rfc6052 import embed
 
 NAME = "dns64"
 IPV4ONLY = "ipv4only.arpa"
+REGISTRY = "registry"
 IPV4ONLY_ADDRESSES = (
     IPv4Address("192.0.0.170"),
     IPv4Address("192.0.0.171"),
@@ -75,6 +78,8 @@ def questions(plan: Plan) -> Iterator[Question]:
         yield Question(label="synthesized", name=name, type="AAAA", addresses=made, rule=rule)
         rule = "an A query is answered as it is (RFC 6147 section 5.3.3)"
         yield Question(label="untouched", name=name, type="A", addresses=real4, rule=rule)
+        rule = "a registry that has A records only is reached by NAT64 (GEP-21)"
+        yield Question(label=REGISTRY, name=WITHOUT_AAAA, type="AAAA", addresses=made, rule=rule)
     rule = f"{IPV4ONLY} shows the NAT64 prefix (RFC 7050 section 3)"
     made = frozenset(embed(prefix, a) for a in IPV4ONLY_ADDRESSES)
     yield Question(label="prefix", name=IPV4ONLY, type="AAAA", addresses=made, rule=rule)
@@ -138,13 +143,27 @@ class _Bench:
             cause = f"the resolver fails with {outcome.error}"
         elif question.label == "real" and got > question.addresses:
             cause = "DNS64 adds synthesized records to names that have AAAA records"
-        elif question.label in {"synthesized", "prefix"}:
+        elif question.label == REGISTRY and not got:
+            cause = f"nothing can be pulled from {question.name}: no AAAA record, and none is made"
+        elif question.label in {"synthesized", "prefix", REGISTRY}:
             foreign = _foreign_prefix(question.addresses, got)
             if foreign is not None:
                 cause = f"DNS64 uses {foreign}, and the NAT64 serves {self.prefix}"
+            elif not got and question.label != "prefix" and self._is_on():
+                cause = f"DNS64 is on ({IPV4ONLY}), and synthesizes nothing for names outside"
             elif not got:
                 cause = "DNS64 does not synthesize AAAA records"
         return cause
+
+    def _is_on(self) -> bool:
+        """Tell whether the well-known name got its records: then DNS64 is there, and not for all."""
+        asked = tuple(questions(self.view.plan))
+        found = (
+            (question, self.view.outcomes.get(identifier(NAME, pod.name, question)))
+            for pod, question in turns(self.view.plan, asked)
+            if question.label == "prefix"
+        )
+        return any(out is not None and addresses(out) == q.addresses for q, out in found)
 
     def _silent(self, question: Question, silent: tuple[tuple[str, Outcome], ...]) -> None:
         """Judge a question that nobody got an answer to: the resolver's doing, or the network's."""

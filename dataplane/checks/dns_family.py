@@ -6,8 +6,8 @@ IPv6 only: their clients begin with an attempt that leads nowhere (k3s-io/k3s#58
 resolvers that deny a name because it has no address in one family (RFC 4074 section 4.2), or fail
 or keep silent when asked for AAAA (sections 4.1 and 4.3).
 
-Looks at: the answers of the cluster's resolver to A and AAAA queries for the names of Services,
-as clients in pods got them, and for each the DNS packets at the pod's interface: an answer that
+Looks at: the answers of the cluster's resolver to A and AAAA queries for the names of Services and
+for the API server's (GEP-21: an A record for IPv4, an AAAA record for IPv6), as clients in pods got them, and for each the DNS packets at the pod's interface: an answer that
 the kernel did not see counts for nothing. Where no NAT64 makes AAAA records of A records on
 purpose (the check dns64), the names of servers outside are asked for, too. A query that stays
 unanswered is the network's doing where all others of its pod are unanswered too. Which families
@@ -34,8 +34,12 @@ from dataplane.model.view import Check, Sight, View
 
 NAME = "dns-family"
 TYPES = {Family.IPV4: "A", Family.IPV6: "AAAA"}
-SERVICE, SERVER = "service", "server"
-WHOSE = {SERVICE: "names of Services", SERVER: "names outside"}
+SERVICE, SERVER, API_SERVER = "service", "server", "api-server"
+WHOSE = {
+    SERVICE: "names of Services",
+    SERVER: "names outside",
+    API_SERVER: "names of the API server",
+}
 TIMEOUT_S = 0.8
 REMEDY = "see which addresses the name has, and what answers in the resolver before its own records"
 
@@ -65,6 +69,10 @@ class Question:
 def questions(plan: Plan) -> Iterator[Question]:
     """Yield what is asked of the resolver; the plan alone says what it must answer."""
     hosts = [(SERVICE, service.dns_name, service.addresses) for service in plan.services]
+    api: dict[str, tuple[Address, ...]] = {}
+    for record in plan.dns_records:
+        api[record.name] = (*api.get(record.name, ()), *record.values)
+    hosts += [(API_SERVER, name, has) for name, has in api.items()]
     if plan.nat64 is None:
         hosts += [(SERVER, server.dns_name, server.addresses) for server in plan.servers]
     for label, name, has in hosts:

@@ -16,6 +16,7 @@ What to do: see whether the translator runs at the gateway, whether its prefix i
 cluster and DNS64 use, and whether the route to the prefix leads into its interface.
 """
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 from dataplane.checks.ground.exchanges import Exchange, exchanges
@@ -29,6 +30,7 @@ from dataplane.model.seen import PacketSeen
 from dataplane.model.stimulus import Reach, Stimulus, Transport
 from dataplane.model.topology import Point
 from dataplane.model.view import Check, Journey, Sight, View
+from dataplane.rules.images import WITHOUT_AAAA
 from dataplane.rules.rfc6052 import embed, extract
 
 NAME = "nat64"
@@ -46,11 +48,14 @@ def applies(plan: Plan) -> str | None:
 
 
 def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
-    """Return every transport towards each IPv4-only server's synthesized literal, for every actor."""
+    """Return every transport towards each IPv4-only server's synthesized literal, for every actor.
+
+    One pod of each node pulls from a registry, by its name.
+    """
     if plan.nat64 is None:
         return ()
     prefix = plan.nat64.prefix
-    return tuple(
+    literals = (
         Reach(
             id=f"{NAME}/{pod.name}/{server.name}/{transport}",
             check=NAME,
@@ -68,6 +73,26 @@ def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
         and isinstance(address := server.address(Family.IPV4), IPv4Address)
         for transport in Transport
     )
+    return (*literals, *_pulls(plan))
+
+
+def _pulls(plan: Plan) -> Iterator[Reach]:
+    """Yield a connection to the registry that has A records only, for one pod of each node."""
+    server = next((s for s in plan.servers if s.address(Family.IPV6) is None), None)
+    if server is None:
+        return
+    first = {pod.node: pod for pod in reversed(plan.actors)}
+    for pod in first.values():
+        yield Reach(
+            id=f"{NAME}/{pod.name}/{WITHOUT_AAAA}/{Transport.TCP}",
+            check=NAME,
+            pod=pod.name,
+            target=WITHOUT_AAAA,
+            port=server.port,
+            family=Family.IPV6,
+            label="registry",
+            timeout=TIMEOUT_S,
+        )
 
 
 class _Bench:

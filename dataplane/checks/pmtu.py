@@ -6,8 +6,9 @@ a link on the way takes less and its router's Packet Too Big is lost (RFC 8201; 
 section 5: Linux switches it off and says nothing); NAT64 and CLAT that get the 20 octets between
 the two headers wrong, or pass on what is below 1280 (RFC 7915 sections 4.2, 5.2; RFC 8021).
 
-Looks at: transfers with full packets both ways, to a pod of another node, to the internet, through
-NAT64 and through a CLAT. The connection's first packets show the way; the longest packet of the
+Looks at: transfers with full packets both ways, to a pod of another node, to a Service, to the
+internet, through NAT64 and through a CLAT. Behind a Service, what a router says quotes the endpoint,
+and must be translated back before the pod hears it (cilium/cilium#16080). The connection's first packets show the way; the longest packet of the
 flow, and each large datagram by its stamp, must be seen at every stop of it. Where a transfer
 fails, the last stop with large packets and the next one without them show who loses them, if small
 ones do pass. Besides: every Packet Too Big (ICMPv4: fragmentation needed) and the MTU of
@@ -46,6 +47,9 @@ from dataplane.rules.pathmtu import IPV6_MIN_MTU, as_ipv6, highest_translated
 NAME = "pmtu"
 MESSAGES = (
     "let ICMPv6 type 2 (and ICMPv4 type 3 code 4) pass, and give the links on this way one MTU"
+)
+TRACKED = (
+    "let connection tracking see ICMPv6 errors on this node (no notrack), or fix the translator"
 )
 WIDER = f"give the link an MTU of {IPV6_MIN_MTU} or more, or let what carries it fragment"
 ARITHMETIC = "correct the translator's MTU: 20 more towards IPv6, never below 1280; 20 less to IPv4"
@@ -176,7 +180,9 @@ class _Bench:
         pod = transfer.stimulus.pod
         failure = f"{transfer.stimulus.id}: {transfer.outcome.error}"
         said = self.words.about(transfer.exchange)
-        found = loss(transfer.there, transfer.back, self.words.heard(said, pod))
+        stray = self.words.stray(said, transfer.exchange, pod)
+        heard = self.words.heard((s for s in said if s not in stray), pod)
+        found = loss(transfer.there, transfer.back, heard)
         if found is None:
             self.doubts.append(f"{failure}, and no large packet got lost on the way")
             return
@@ -184,11 +190,14 @@ class _Bench:
         if after is not None and not self._watched(after):
             self.doubts.append(f"{failure}, and not watched where it ended")
             return
+        if stray:
+            self._untranslated(transfer, stray[0], failure)
+            return
         subject = self._subject(before, after, passed)
         said = tuple(s for s in said if as_ipv6(s.mtu, s.family) < before.longest)
         word = "the Packet Too Big that is said gets lost" if said else "nobody says Packet Too Big"
         mtus = ", ".join(dict.fromkeys(f"MTU {one.mtu} ({one.family})" for one in said))
-        if self.words.heard(said, pod):
+        if heard:
             word = "the Packet Too Big that is heard does not help"
         next_stop = "no answer to them" if after is None else self._told(after)
         self.ledger.add(
@@ -198,6 +207,20 @@ class _Bench:
             seen=f"{self._told(before)}; {next_stop}" + (f"; said: {mtus}" if mtus else ""),
             remedy=MESSAGES,
             evidence=f"{failure}; {self._told(before)}; {next_stop}",
+        )
+
+    def _untranslated(self, transfer: _Transfer, stray: TooBigSeen, failure: str) -> None:
+        """Blame the node that hands a pod a message about a packet that it did not send."""
+        pod, sent = transfer.stimulus.pod, transfer.there[0].hop.destination
+        quoted = self.places.called(stray.refused.destination)
+        node = self.places.node_of(pod) or pod
+        self.ledger.add(
+            subject=node,
+            cause=f"{node} does not translate Packet Too Big back: who sent to a Service ignores it",
+            expected=f"a message that quotes what {pod} sent, to {self.places.called(sent)}",
+            seen=f"it reaches {pod} and quotes a packet to {quoted}",
+            remedy=TRACKED,
+            evidence=f"{failure}; MTU {stray.mtu} from {stray.source}, quoting {quoted}",
         )
 
     def _watched(self, stop: Stop) -> bool:

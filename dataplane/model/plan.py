@@ -108,6 +108,19 @@ class ServerPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DnsRecordPlan:
+    """A DNSRecord object of the API server's name: `object_name` is its own, `name` the DNS name.
+
+    There is one for each family (`record_type` A or AAAA), and each is called differently.
+    """
+
+    object_name: str
+    name: str
+    record_type: Literal["A", "AAAA"]
+    values: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nat64Plan:
     """The stateful translator at the gateway (RFC 6146) and its prefix (RFC 6052 section 2).
 
@@ -181,7 +194,7 @@ class Plan:
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
     None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside.
     What is said of nodes and pods is about this cluster; the `neighbour` has its own, with names of
-    their own.
+    their own. `dns_records` are those of the API server, which itself is no part of a lab.
     """
 
     name: str
@@ -211,6 +224,7 @@ class Plan:
     proxy: ProxyPlan | None = None
     neighbour: NeighbourPlan | None = None
     ingress: IngressPlan | None = None
+    dns_records: tuple[DnsRecordPlan, ...] = ()
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

@@ -217,7 +217,8 @@ class AuthoritySpec:
 class ResolverSpec:
     """The recursive resolver, with DNS64 (RFC 6147) when `dns64` names a prefix.
 
-    `translate_all` has it pass over AAAA records that there are, against RFC 6147 section 5.1.1.
+    `translate_all` has it pass over AAAA records that there are, against RFC 6147 section 5.1.1;
+    `mapped` are the IPv4 addresses that it makes records of, None for all of them.
     """
 
     namespace: str
@@ -227,6 +228,7 @@ class ResolverSpec:
     zones: tuple[str, ...]
     dns64: IPv6Network | None
     translate_all: bool = False
+    mapped: IPv4Network | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

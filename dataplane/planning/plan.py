@@ -10,7 +10,7 @@ from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
 from dataplane.model.plan import ClatPlacement, ClatPlan, Exposure, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Source
-from dataplane.planning import budget, clouds, flags, resolved
+from dataplane.planning import budget, clouds, flags, names, resolved
 from dataplane.planning.ingress import ingress as ingress_of
 from dataplane.planning.space import Space
 from dataplane.planning.surroundings import site, surroundings, unusable
@@ -119,6 +119,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         resolved=resolved.resolve(cluster, addressing),
         advice=addressing.advice,
         proxy=proxy_of(addressing.pod_ranges, mode=cluster.proxy_mode),
+        dns_records=names.api_server(cluster, outside.api_server),
     )
     if ingress is not None:
         made = replace(made, ingress=ingress_of(made, ingress, space, around))

@@ -51,12 +51,16 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What stands around the cluster; `balancer` are addresses for a load balancer, one per family."""
+    """What stands around the cluster; `balancer` are addresses for a load balancer, one per family.
+
+    `api_server` are those of the one in front of the API server, in the seed.
+    """
 
     resolver: tuple[Address, ...]
     servers: tuple[ServerPlan, ...]
     transit: TransitPlan
     balancer: tuple[Address, ...]
+    api_server: tuple[Address, ...]
     nat64: Nat64Plan | None
 
 
@@ -121,6 +125,7 @@ def surroundings(
         servers=servers,
         transit=transit,
         balancer=(site.gateway[0x1B], transit_net[27]),
+        api_server=(site.internet[0x443], servers_net[43]),
         nat64=translator,
     )
 

@@ -12,7 +12,8 @@ from dataplane.rules.fielderror import advice, quoted
 
 COPIES = "europe-docker.pkg.dev/gardener-project/releases/3rd/"
 DEFAULT_REGISTRY = "docker.io"
-_WITHOUT_IPV6 = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+WITHOUT_AAAA = "registry-1.docker.io"  # where the images of docker.io come from
+_WITHOUT_IPV6 = frozenset({"docker.io", "index.docker.io", WITHOUT_AAAA})
 
 
 def registry(image: str) -> str:

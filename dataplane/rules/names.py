@@ -91,4 +91,8 @@ def namespaced(
 
 
 def _too_long(text: str, longest: int, unit: str) -> list[str]:
-    return [f"must be no more than {longest} {unit}"] if len(text.encode()) > longest else []
+    return (
+        [f"must be no more than {longest} {unit}"]
+        if len(text.encode("utf-8", "surrogatepass")) > longest
+        else []
+    )

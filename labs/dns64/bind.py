@@ -54,7 +54,7 @@ async def start_authority(spec: AuthoritySpec, site: Site) -> Process:
 
 def render_resolver(spec: ResolverSpec, directory: Path) -> str:
     """Return named.conf of the resolver: everything is asked of `upstream`, nothing of a root server."""
-    dns64 = "" if spec.dns64 is None else _dns64(spec.dns64, translate_all=spec.translate_all)
+    dns64 = "" if spec.dns64 is None else _dns64(spec.dns64, spec)
     return f"""\
 options {{
 {_common(directory, spec.listen)}
@@ -84,13 +84,13 @@ options {{
 _TAIL = "controls { };\n"
 
 
-def _dns64(prefix: IPv6Network, *, translate_all: bool) -> str:
+def _dns64(prefix: IPv6Network, spec: ResolverSpec) -> str:
     # RFC 6147 section 5.1.4: IPv4-mapped addresses are no usable AAAA record.
-    unusable = "any" if translate_all else "::ffff:0:0/96"
+    unusable = "any" if spec.translate_all else "::ffff:0:0/96"
     return f"""\
   dns64 {prefix} {{
     clients {{ any; }};
-    mapped {{ any; }};
+    mapped {{ {spec.mapped or "any"}; }};
     exclude {{ {unusable}; }};
   }};
 """

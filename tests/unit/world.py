@@ -21,6 +21,7 @@ from dataplane.model.seen import (
     ProbeReport,
 )
 from dataplane.model.stimulus import Endpoint, Outcome, Reach, Stimulus, Transport
+from dataplane.rules.images import WITHOUT_AAAA
 from dataplane.rules.rfc6052 import embed
 from tests.unit import network, readings
 from tests.unit.network import DROP, METADATA, REFUSE, Faults, Hop, Network
@@ -139,7 +140,8 @@ class World:
         try:
             targets = [ip_address(stimulus.target)]
         except ValueError:
-            targets = self._lookup(pod, stimulus.target)
+            found = self._lookup(pod, stimulus.target)
+            targets = [a for a in found if stimulus.family in {None, family_of(a)}]
         attempts = []
         for target in targets:
             error = self.attempt(
@@ -178,7 +180,14 @@ class World:
         if self.plan.nat64 and not self.faults.dns64_off:
             prefix = self.faults.dns64 or self.plan.nat64.prefix
         zone = {server.dns_name: server.addresses for server in self.plan.servers}
+        zone[WITHOUT_AAAA] = next(
+            s.addresses for s in self.plan.servers if s.address(Family.IPV6) is None
+        )
         zone["ipv4only.arpa"] = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))
+        zone |= {
+            name: tuple(v for r in self.plan.dns_records if r.name == name for v in r.values)
+            for name in {record.name for record in self.plan.dns_records}
+        }
         zone |= {service.dns_name: self._records(service) for service in self.plan.services}
         if name not in zone:
             return "NXDOMAIN", []

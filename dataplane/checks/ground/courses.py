@@ -119,6 +119,26 @@ class Words:
         known = {ends_of(hop) for journey in journeys for hop in journey.hops}
         return tuple(said for said in self._said if ends_of(said.refused) in known)
 
+    def stray(
+        self, said: Iterable[TooBigSeen], exchange: Exchange, sender: str
+    ) -> tuple[TooBigSeen, ...]:
+        """Return the messages that reached the pod and quote what it did not send.
+
+        A packet to a Service is translated on its way, and so must be what a router quotes of it
+        (RFC 5508 section 4.2): no socket of the pod knows the endpoint's address.
+        """
+        journeys = [way for way in (exchange.request, exchange.answer) if way is not None]
+        sent = {(hop.tap, ends_of(hop)) for way in journeys for hop in way.hops if hop.leaving}
+        taps = {tap for tap, _ in sent}
+        return tuple(
+            one
+            for one in said
+            if not one.leaving
+            and self._sights.place_of(one.tap) == (Point.POD, sender)
+            and one.tap in taps
+            and (one.tap, ends_of(one.refused)) not in sent
+        )
+
     def heard(self, said: Iterable[TooBigSeen], sender: str) -> tuple[int, ...]:
         """Return the MTUs (as IPv6) that reached the pod, or the CLAT in it, that had sent packets."""
         places = {(Point.POD, sender), (Point.CLAT, sender)}

@@ -14,6 +14,8 @@ SAFE = 1232  # octets of a datagram that is 1280 as IPv6: every path takes it
 DATAGRAMS = (SAFE, 1400, 1452)  # the last one fills a link of 1500
 TIMEOUT_S = 3.0  # who is told that packets are too big has to send them again
 PODS, INTERNET, NAT64, CLAT = "pod-pod-other-node", "pod-internet", "nat64", "clat"
+SERVICE = "pod-service"
+CALLS = 6  # of a Service: nobody can say which endpoint answers, and some must be on another node
 
 
 class _Target(NamedTuple):
@@ -35,19 +37,23 @@ def transfers(plan: Plan, check: str) -> tuple[Stimulus, ...]:
         for target in _targets(plan, pod):
             asked.append(_reach(check, pod, target, Transport.TCP, BULK))
             sizes = DATAGRAMS if target.label == PODS else (SAFE, DATAGRAMS[-1])
-            if first and target.label != CLAT:
+            if first and target.label not in {CLAT, SERVICE}:
                 asked += [_reach(check, pod, target, Transport.UDP, octets) for octets in sizes]
     return tuple(asked)
 
 
 def _targets(plan: Plan, pod: PodPlan) -> Iterator[_Target]:
-    """Yield a pod of another node, a server with IPv6, and those that have IPv4 only."""
+    """Yield a pod of another node, a Service, a server with IPv6, and those that have IPv4 only."""
     place = plan.actors.index(pod)
     around = (*plan.actors[place + 1 :], *plan.actors[:place])
     other = next((actor for actor in around if actor.node != pod.node), None)
     if other is not None and (address := other.address(Family.IPV6)):
         port = plan.services[0].target_port if plan.services else 8080
         yield _Target(PODS, other.name, address, port)
+    for service in plan.services:
+        for cluster_ip in service.addresses:
+            for number in range(CALLS if family_of(cluster_ip) is Family.IPV6 else 0):
+                yield _Target(SERVICE, f"{service.name}-{number}", cluster_ip, service.port)
     six = [server for server in plan.servers if server.address(Family.IPV6)]
     server = six[place % len(six)] if six else None
     if server is not None and (address := server.address(Family.IPV6)):

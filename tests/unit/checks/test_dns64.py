@@ -42,6 +42,7 @@ def test_the_questions_and_their_only_right_answers():
     texts = {key: value and {str(a) for a in value} for key, value in asked.items()}
     assert texts == {
         ("synthesized", "v4only.internet.test", "AAAA"): {"64:ff9b:1::c633:6404"},
+        ("registry", "registry-1.docker.io", "AAAA"): {"64:ff9b:1::c633:6404"},
         ("untouched", "v4only.internet.test", "A"): {"198.51.100.4"},
         ("real", "v6only.internet.test", "AAAA"): {"2001:db8:f2::4006"},
         ("real", "dual.internet.test", "AAAA"): {"2001:db8:f2::4046"},
@@ -68,7 +69,11 @@ def test_looked_at_counts_the_answers_that_reached_pods():
 @pytest.mark.parametrize(
     ("label", "fields", "expected"),
     [
-        ("synthesized", {"answers": ()}, "DNS64 does not synthesize AAAA records"),
+        (
+            "synthesized",
+            {"answers": ()},
+            "DNS64 is on (ipv4only.arpa), and synthesizes nothing for names outside",
+        ),
         (
             "synthesized",
             {"answers": ("64:ff9b::c633:6404",)},
@@ -99,6 +104,15 @@ def test_looked_at_counts_the_answers_that_reached_pods():
 )
 def test_what_the_resolver_does_wrong_is_said(label, fields, expected):
     assert cause(driven().evidence(), label, **fields) == expected
+
+
+def test_dns64_that_is_off_for_the_well_known_name_too_is_called_off():
+    found = answer(driven(Faults(dns64_off=True)).evidence())
+
+    assert {f.cause for f in found.findings} == {
+        "DNS64 does not synthesize AAAA records",
+        "nothing can be pulled from registry-1.docker.io: no AAAA record, and none is made",
+    }
 
 
 def test_synthesis_beside_real_records_is_found():

@@ -41,6 +41,8 @@ def test_in_dual_stack_every_name_is_asked_for_both_types():
     assert asked == {
         ("service", ECHO, "A"): {"10.0.3.100"},
         ("service", ECHO, "AAAA"): {"2001:db8:3::64"},
+        ("api-server", "api.dual-stack.internet.test", "A"): {"198.51.100.43"},
+        ("api-server", "api.dual-stack.internet.test", "AAAA"): {"2001:db8:f2::443"},
         ("server", "v4only.internet.test", "A"): {"198.51.100.4"},
         ("server", "v4only.internet.test", "AAAA"): set(),
         ("server", "v6only.internet.test", "A"): set(),
@@ -53,7 +55,30 @@ def test_in_dual_stack_every_name_is_asked_for_both_types():
 def test_where_dns64_makes_records_only_the_clusters_names_are_asked_for():
     asked = {(q.name, q.type): {str(a) for a in q.addresses} for q in questions(SIX)}
 
-    assert asked == {(ECHO, "A"): set(), (ECHO, "AAAA"): {"2001:db8:3::64"}}
+    assert asked == {
+        (ECHO, "A"): set(),
+        (ECHO, "AAAA"): {"2001:db8:3::64"},
+        ("api.six-only.internet.test", "A"): set(),
+        ("api.six-only.internet.test", "AAAA"): {"2001:db8:f2::443"},
+    }
+
+
+def test_an_api_server_without_its_aaaa_record_is_found_and_nothing_else_is():
+    evidence = driven(DUAL)
+    outcomes = tuple(
+        replace(o, answers=())
+        if "/api-server/" in o.stimulus and o.stimulus.endswith("/AAAA")
+        else o
+        for o in evidence.outcomes
+    )
+
+    (finding,) = answer(replace(evidence, outcomes=outcomes)).findings
+
+    assert finding.subject == "gateway"
+    assert finding.cause == (
+        "the resolver has no AAAA records for names of the API server that have IPv6"
+    )
+    assert finding.expected == "api.dual-stack.internet.test AAAA: 2001:db8:f2::443"
 
 
 @pytest.mark.parametrize("plan", [DUAL, SIX], ids=["dual-stack", "six-only"])

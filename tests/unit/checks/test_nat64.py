@@ -18,8 +18,11 @@ PLAN = six_only()
 GATEWAY = "gateway-nat64"
 
 
+LITERALS = tuple(s for s in CHECK.stimuli(PLAN) if s.label == "synthesized-literal")
+
+
 def driven(faults=None):
-    return World(PLAN, faults).drive(CHECK.stimuli(PLAN))
+    return World(PLAN, faults).drive(LITERALS)
 
 
 def answer(evidence):
@@ -38,7 +41,7 @@ def out_as(family):
 
 
 def test_every_transport_is_tried_towards_the_synthesized_literal():
-    stimuli = CHECK.stimuli(PLAN)
+    stimuli = LITERALS
 
     assert len(stimuli) == len(PLAN.actors) * len(Transport)
     assert {s.target for s in stimuli} == {
@@ -46,18 +49,37 @@ def test_every_transport_is_tried_towards_the_synthesized_literal():
     }
 
 
+def test_a_pod_of_each_node_pulls_from_a_registry_without_ipv6():
+    pulls = [s for s in CHECK.stimuli(PLAN) if s.label == "registry"]
+
+    assert [(s.pod, s.target, s.port) for s in pulls] == [
+        ("pod-c", "registry-1.docker.io", 8080),
+        ("pod-a", "registry-1.docker.io", 8080),
+    ]
+    found = answer(World(PLAN).drive(pulls).evidence())
+    assert (found.state, found.looked_at) == (State.HOLDS, 2 * len(pulls))
+
+
+def test_without_dns64_no_pull_gets_as_far_as_the_translator():
+    pulls = [s for s in CHECK.stimuli(PLAN) if s.label == "registry"]
+
+    found = answer(World(PLAN, Faults(dns64_off=True)).drive(pulls).evidence())
+
+    assert found.state is State.UNKNOWN
+
+
 def test_it_does_not_apply_where_pods_have_ipv4():
     assert "no NAT64" in CHECK.applies(dual_stack())
 
 
 def test_both_directions_are_looked_at():
-    assert answer(driven().evidence()).looked_at == 2 * len(CHECK.stimuli(PLAN))
+    assert answer(driven().evidence()).looked_at == 2 * len(LITERALS)
 
 
 @pytest.mark.parametrize("transport", Transport)
 def test_requests_that_stay_inside_are_the_gateways(transport):
     world = World(PLAN, Faults(nat64_down=True))
-    world.drive(s for s in CHECK.stimuli(PLAN) if s.transport is transport)
+    world.drive(s for s in LITERALS if s.transport is transport)
 
     found = answer(world.evidence())
 
@@ -90,7 +112,7 @@ def test_answers_that_stay_inside_are_the_gateways():
     ],
 )
 def test_wrong_addresses_are_found(family, fields, expected):
-    world = World(PLAN).drive(s for s in CHECK.stimuli(PLAN) if s.transport is Transport.TCP)
+    world = World(PLAN).drive(s for s in LITERALS if s.transport is Transport.TCP)
 
     found = answer(changed(world.evidence(), out_as(family), **fields))
 
@@ -107,7 +129,7 @@ def test_packets_that_never_reach_the_translator_are_its_fault_all_the_same():
     (finding,) = found.findings
     assert (finding.subject, found.state) == ("gateway", State.BROKEN)
     assert "reaches a translator" in finding.cause
-    assert found.looked_at == len(CHECK.stimuli(PLAN))
+    assert found.looked_at == len(LITERALS)
 
 
 def test_a_blind_translator_is_unknown_while_answers_come():
@@ -135,7 +157,7 @@ def test_what_is_lost_behind_the_translator_is_not_its_fault():
     found = answer(driven(lost).evidence())
 
     assert found.state is State.HOLDS
-    assert found.looked_at == 2 * len(CHECK.stimuli(PLAN))
+    assert found.looked_at == 2 * len(LITERALS)
 
 
 def test_literals_that_no_translator_may_forward_do_not_count():

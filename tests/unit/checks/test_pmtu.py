@@ -62,7 +62,7 @@ def test_looked_at_counts_the_transfers_that_the_kernel_saw(clat):
 
 
 def test_full_packets_go_to_every_kind_of_target_from_every_pod():
-    labels = {"pod-pod-other-node", "pod-internet", "nat64", "clat"}
+    labels = {"pod-pod-other-node", "pod-service", "pod-internet", "nat64", "clat"}
     asked = CHECK.stimuli(PLAN)
 
     for pod in PLAN.actors:
@@ -142,6 +142,38 @@ def test_it_is_told_what_became_of_the_message(tap, words):
     assert f"large packets get lost at {POD.node}, and {words}" in {
         finding.cause for finding in found.findings
     }
+
+
+def calls_to_the_service(evidence, pod=POD):
+    """Return a pod's SYNs to the ClusterIP with the same packets as their node sent them on."""
+    service = PLAN.services[0].addresses[0]
+    syns = [p for p in evidence.packets if p.destination == service and p.tap == pod.name]
+    sent_on = {p.stamp: p for p in evidence.packets if p.tap == pod.node and p.leaving}
+    return [(syn, sent_on[syn.stamp]) for syn in syns if syn.stamp in sent_on]
+
+
+@pytest.mark.parametrize("translated", [False, True], ids=["as it comes", "translated back"])
+def test_who_hands_on_what_a_router_quoted_of_a_service_is_blamed(translated):
+    evidence = seen(faults=Faults(narrow={OTHER.node}))
+    messages = [
+        said(
+            POD.name,
+            1300,
+            refused=(str(quoted.source), str(quoted.destination)),
+            ports=(quoted.source_port, quoted.destination_port),
+        )
+        for call in calls_to_the_service(evidence)
+        for quoted in (call[0 if translated else 1],)
+    ]
+    assert messages
+
+    found = answer(replace(evidence, too_big=tuple(messages)))
+
+    blamed = [f for f in found.findings if "does not translate Packet Too Big back" in f.cause]
+    assert [f.subject for f in blamed] == ([] if translated else [POD.node])
+    for finding in blamed:
+        assert f"to echo ({PLAN.services[0].addresses[0]})" in finding.expected
+        assert "quotes a packet to pod-" in finding.seen
 
 
 def test_an_unwatched_place_is_not_blamed():

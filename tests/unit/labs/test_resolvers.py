@@ -1,7 +1,7 @@
 """What the DNS64 servers are told."""
 
 from dataclasses import replace
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from dataplane.model.topology import ResolverSpec
@@ -31,3 +31,10 @@ def test_without_dns64_there_is_nothing_to_translate():
 
     assert "dns64" not in bind.render_resolver(plain, AT)
     assert "dns64" not in unbound.render(plain, AT)
+
+
+def test_dns64_may_be_told_which_addresses_to_map():
+    some = replace(SPEC, mapped=IPv4Network("192.0.0.170/31"))
+
+    assert "mapped { any; };" in bind.render_resolver(SPEC, AT)
+    assert "mapped { 192.0.0.170/31; };" in bind.render_resolver(some, AT)
