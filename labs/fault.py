@@ -57,6 +57,11 @@ def needs_dual_stack(plan: Plan) -> str | None:
     return None if len(plan.families) > 1 else "the pods have one family only"
 
 
+def needs_neighbour(plan: Plan) -> str | None:
+    """Return why a plan without a second cluster gives the fault nothing to break."""
+    return None if plan.neighbour else "the lab has one cluster only (a scenario's `second`)"
+
+
 def victim_pod(plan: Plan, random: Random) -> PodPlan:
     """Pick one of the pods that take part in stimuli."""
     return random.choice(plan.actors)

@@ -2,8 +2,8 @@
 
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
 `engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
-the manifest's provider is not the one), `faults` and `expect` are not. `expect` names the
-checks that do not hold; every other check that applies must hold. `subjects: victims` stands for
+the manifest's provider is not the one), `second` (the manifest of another cluster in the same lab),
+`faults` and `expect` are not. `expect` names the checks that do not hold; every other check that applies must hold. `subjects: victims` stands for
 the names that the faults picked.
 
 A manifest that must not get as far as a lab has `expect_problems` instead: what `validate` and `plan`
@@ -62,6 +62,7 @@ class _File:
     dns64: Literal["bind", "unbound"] = "bind"
     clat: Literal["pod", "node", "none"] = "pod"
     cloud: str | None = None
+    second: str | None = None
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
     old: str | None = None
@@ -72,7 +73,8 @@ class _File:
 class Scenario:
     """A scenario as its file has it, with its manifest's text.
 
-    With `expect_problems` nothing is built; `old_text` is the manifest as it was before an update.
+    `second_text` is the manifest of another cluster that is built beside it. With `expect_problems`
+    nothing is built; `old_text` is the manifest as it was before an update.
     """
 
     name: str
@@ -88,6 +90,8 @@ class Scenario:
     cloud: str | None
     faults: tuple[str, ...]
     expect: dict[str, Wanted]
+    second: str | None = None
+    second_text: str | None = None
     old: str | None = None
     old_text: str | None = None
     expect_problems: tuple[WantedProblem, ...] = ()
@@ -137,6 +141,8 @@ def read(path: Path) -> Scenario:
         cloud=content.cloud,
         faults=content.faults,
         expect=content.expect,
+        second=content.second,
+        second_text=None if content.second is None else _manifest(path, "second", content.second),
         old=content.old,
         old_text=None if content.old is None else _manifest(path, "old", content.old),
         expect_problems=content.expect_problems,
@@ -154,7 +160,11 @@ def _manifest(path: Path, key: str, name: str) -> str:
 def _at_odds(content: _File) -> Iterator[Problem]:
     """Yield what cannot stand together: what is refused is not built, and nothing breaks in it."""
     refused = bool(content.expect_problems)
-    for key, given in (("faults", content.faults), ("expect", content.expect)):
+    for key, given in (
+        ("faults", content.faults),
+        ("expect", content.expect),
+        ("second", content.second),
+    ):
         if refused and given:
             yield _problem(key, "nothing is built where problems are expected, so leave it out")
     if content.old is not None and not refused:

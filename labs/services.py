@@ -27,5 +27,5 @@ def services_by_node(topology: Topology) -> dict[str, str]:
     return {
         node.name: render_services(topology.services, proxies.get(node.name, PLAIN))
         for node in topology.namespaces
-        if node.role is Role.NODE
+        if node.role is Role.NODE and not node.foreign
     }

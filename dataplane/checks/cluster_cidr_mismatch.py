@@ -110,6 +110,8 @@ class _Bench:
         node = None if tap is None else self.places.node_of(tap.owner)
         if tap is None or node is None or tap.point is not Point.POD or not self._bears(flow):
             return
+        if tap.owner in self.view.plan.strangers:  # whose kube-proxy is another one
+            return
         cidr = self._range(node, flow.family)
         if cidr is None:
             return

@@ -65,6 +65,8 @@ def judge(view: View) -> Judgement:
         tap = view.taps.get(flow.tap)
         if tap is None or tap.point not in {Point.POD, Point.UPLINK}:
             continue
+        if tap.owner in view.plan.strangers:  # of a cluster that may well have IPv4
+            continue
         looked_at += 1
         if flow.family is Family.IPV4 and not _for_clat(view.plan, flow, tap):
             _blame(ledger, flow, tap, places)

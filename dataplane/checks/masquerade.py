@@ -10,10 +10,11 @@ addresses (RFC 4193) that leave the cloud with nobody translating them: nothing 
 Looks at: every request (TCP SYN, UDP datagram, ICMP echo) that was recognised by its stamp before
 and behind a node. To a Service, in either family, kube-proxy's own rules say what becomes of the
 source (mode, masqueradeAll, local detection, type and policy of the Service, hairpin), for a
-configuration that is known. To anything else, an IPv6 source must leave the node as it left the
-pod; IPv4 is not judged there: natOutgoing is what Gardener's networks do. Translations that
-Gardener makes by design (apiserver-proxy, node-local-dns, VPN, metadata) are named and no error.
-Packets whose stamp is ambiguous give no verdict; sources inside a Service range are service-range's.
+configuration that is known. To anything else, pods of another cluster with them, an IPv6 source must
+leave the node as it left the pod; IPv4 is not judged there: natOutgoing is what Gardener's networks
+do. Translations that Gardener makes by design (apiserver-proxy, node-local-dns, VPN, metadata) are
+named and no error. Packets whose stamp is ambiguous give no verdict; sources inside a Service range
+are service-range's.
 
 What to do: switch IPv6 masquerading off in the CNI (Calico: natOutgoing of the IPv6 pool; Cilium:
 enable-ipv6-masquerade), or remove the rule that does it (nft list ruleset: masquerade, snat). For
@@ -23,6 +24,7 @@ Services, compare kube-proxy's configuration with the row of its rules that the 
 from collections import defaultdict
 from collections.abc import Iterator
 
+from dataplane.checks.ground.across import talks
 from dataplane.checks.ground.exchanges import Exchange, exchanges
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import Places, crosses_networks
@@ -63,7 +65,7 @@ def applies(plan: Plan) -> str | None:
 
 
 def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
-    """Return TCP connects over IPv6 for every actor: out, to a neighbour, to every Service."""
+    """Return TCP connects over IPv6: out, to another node, to every Service, between two clusters."""
     return tuple(
         Reach(
             id=f"{NAME}/{pod.name}/{label}/{name}",
@@ -75,9 +77,20 @@ def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
             label=label,
             timeout=TIMEOUT_S,
         )
-        for pod in plan.actors
-        for label, name, address, port in _targets(plan, pod)
+        for pod, label, name, address, port in _asked(plan)
     )
+
+
+def _asked(plan: Plan) -> Iterator[tuple[PodPlan, str, str, Address, int]]:
+    for pod in plan.actors:
+        for target in _targets(plan, pod):
+            yield (pod, *target)
+    for talk in talks(plan):
+        yield talk.source, talk.label, talk.target.name, talk.address, _port_of(plan, talk.target)
+
+
+def _port_of(plan: Plan, pod: PodPlan) -> int:
+    return next((s.target_port for s in plan.services if pod.name in s.endpoints), POD_PORT)
 
 
 def _targets(plan: Plan, pod: PodPlan) -> Iterator[tuple[str, str, Address, int]]:
@@ -88,8 +101,7 @@ def _targets(plan: Plan, pod: PodPlan) -> Iterator[tuple[str, str, Address, int]
     away = next((other for other in plan.actors if other.node != pod.node), None)
     there = None if away is None else away.address(Family.IPV6)
     if away is not None and there is not None:
-        endpoint = (s.target_port for s in plan.services if away.name in s.endpoints)
-        yield "pod-other-node", away.name, there, next(endpoint, POD_PORT)
+        yield "pod-other-node", away.name, there, _port_of(plan, away)
     home = plan.node(pod.node).address(Family.IPV6)
     for service in plan.services:
         ways = [("pod-service", a, service.port) for a in service.addresses]

@@ -18,6 +18,7 @@ of it; a request that arrives and is refused speaks of a listener.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dataplane.checks.ground.across import talks
 from dataplane.checks.ground.exchanges import Asked, Exchange, exchanges, literal_of
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import DNS_PORT, Places
@@ -60,7 +61,19 @@ def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
             asked.append(_reach(pod, target, Transport.UDP))
             if target.label != SERVICE:  # a ClusterIP has ports and nothing that answers an echo
                 asked.append(_reach(pod, target, Transport.ICMP))
-    return tuple(asked)
+    return (*asked, *_between_clusters(plan))
+
+
+def _between_clusters(plan: Plan) -> Iterator[Reach]:
+    """Yield what is to be reached between two clusters: by TCP, and each label once by the others."""
+    labels: set[str] = set()
+    for talk in talks(plan):
+        target = _Target(talk.label, talk.target.name, talk.address, _port_of(plan, talk.target))
+        yield _reach(talk.source, target, Transport.TCP)
+        if talk.label not in labels:
+            labels.add(talk.label)
+            yield _reach(talk.source, target, Transport.UDP)
+            yield _reach(talk.source, target, Transport.ICMP)
 
 
 class _Target(NamedTuple):

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
 from dataplane.model.address import Address, Family, Network, family_of
-from dataplane.model.cloud import BitBudget, CloudPlan, PodPool
+from dataplane.model.cloud import BitBudget, CloudPlan, PodPool, RoutePlan
 from dataplane.model.components import Component, Resolved
 from dataplane.model.problem import Problem
 from dataplane.model.proxy import ProxyPlan
@@ -133,13 +133,41 @@ class TransitPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeighbourPlan:
+    """Another cluster of the same landscape: nodes with pods, no Services and no way out of its own.
+
+    Its IPv6 ranges are its own and IPv6 is routed between the two without translation; its IPv4
+    ranges may be the same as here, so IPv4 stays inside. `router` is the one that its nodes are
+    below, and `address` that router's, where the gateway finds it.
+    """
+
+    name: str
+    router: str
+    address: IPv6Address
+    node_ranges: tuple[Network, ...]
+    pod_ranges: tuple[Network, ...]
+    nodes: tuple[NodePlan, ...]
+
+    @property
+    def pods(self) -> tuple[PodPlan, ...]:
+        """Return all pods, node by node."""
+        return tuple(pod for node in self.nodes for pod in node.pods)
+
+    @property
+    def actors(self) -> tuple[PodPlan, ...]:
+        """Return the pods that take part in stimuli."""
+        return tuple(pod for pod in self.pods if pod.actor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole cluster with its gateway and its internet.
 
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
     source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
-    None where nobody knows how kube-proxy is configured.
+    None where nobody knows how kube-proxy is configured. What is said of nodes and pods is about
+    this cluster; the `neighbour` has its own, with names of their own.
     """
 
     name: str
@@ -167,6 +195,7 @@ class Plan:
     resolved: Resolved | None = None
     advice: tuple[Problem, ...] = ()
     proxy: ProxyPlan | None = None
+    neighbour: NeighbourPlan | None = None
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:
@@ -178,16 +207,30 @@ class Plan:
         """Return the pods that take part in stimuli."""
         return tuple(pod for pod in self.pods if pod.actor)
 
+    @property
+    def strangers(self) -> frozenset[str]:
+        """Return the names of the neighbour's nodes and pods: nothing here is promised of them."""
+        if self.neighbour is None:
+            return frozenset()
+        nodes, pods = self.neighbour.nodes, self.neighbour.pods
+        return frozenset([node.name for node in nodes] + [pod.name for pod in pods])
+
+    @property
+    def service_routes(self) -> tuple[RoutePlan, ...]:
+        """Return the routes that lead from outside to Services, by way of a node."""
+        ranges = set(self.service_ranges)
+        return tuple(r for r in self.cloud.routes if r.via is not None and r.destination in ranges)
+
     def pod(self, name: str) -> PodPlan:
-        """Return the pod of that name; KeyError when the plan has none."""
-        for pod in self.pods:
+        """Return the pod of that name, also a neighbour's; KeyError when there is none."""
+        for pod in (*self.pods, *(self.neighbour.pods if self.neighbour else ())):
             if pod.name == name:
                 return pod
         raise KeyError(name)
 
     def node(self, name: str) -> NodePlan:
-        """Return the node of that name; KeyError when the plan has none."""
-        for node in self.nodes:
+        """Return the node of that name, also a neighbour's; KeyError when there is none."""
+        for node in (*self.nodes, *(self.neighbour.nodes if self.neighbour else ())):
             if node.name == name:
                 return node
         raise KeyError(name)

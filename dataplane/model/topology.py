@@ -54,11 +54,16 @@ class Tap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """A network namespace; `forwarding` switches the forwarding sysctls of both families on."""
+    """A network namespace; `forwarding` switches the forwarding sysctls of both families on.
+
+    `foreign` is what belongs to another cluster: it has no Services of this one, and no kernel of
+    it is asked for anything.
+    """
 
     name: str
     role: Role
     forwarding: bool = False
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ without anybody choosing them; IPv4 CIDRs may be the same in every cluster. The 
 gateway, internet) are the same for all, so that one lab can hold them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Network
 from itertools import combinations
@@ -19,6 +19,7 @@ from dataplane.planning.plan import plan
 from dataplane.rules.fielderror import duplicate, invalid
 from dataplane.rules.gardener import cidrs
 
+Maker = Callable[[Cluster, Infrastructure], Plan]
 LANDSCAPE = "landscape"
 KINDS = ("nodes", "pods", "services")
 
@@ -38,27 +39,33 @@ def share(  # noqa: PLR0913 - what shapes every plan of the landscape, each with
     Ranges that manifests write stand first, whatever the order; what they leave open is taken from
     `pools` in the order of `clusters`, without touching any of them.
     """
+
+    def make(cluster: Cluster, given: Infrastructure) -> Plan:
+        return plan(cluster, nodes=nodes, pods=pods, seed=seed, model=model, infrastructure=given)
+
+    given = replace(infrastructure, pools=tuple(pools) or infrastructure.pools)
+    return apart([(cluster, make) for cluster in clusters], given)
+
+
+def apart(
+    wanted: Sequence[tuple[Cluster, Maker]], infrastructure: Infrastructure
+) -> tuple[Plan, ...]:
+    """Return a plan per cluster, made by its maker with the others' ranges out of the way.
+
+    Errors are those of `share`.
+    """
+    clusters = [cluster for cluster, _ in wanted]
     _check(clusters)
     made: list[Plan] = []
-    for cluster in clusters:
+    for cluster, make in wanted:
         written = [n for other in clusters if other is not cluster for n in _written(other)]
         taken = [network for other in made for network in _ranges(other) if network.version == 6]
         given = replace(
             infrastructure,
-            pools=tuple(pools) or infrastructure.pools,
             occupied=(*infrastructure.occupied, *written, *taken),
             landscape=infrastructure.landscape or LANDSCAPE,
         )
-        made.append(
-            plan(
-                cluster,
-                nodes=nodes,
-                pods=pods,
-                seed=seed,
-                model=model,
-                infrastructure=given,
-            )
-        )
+        made.append(make(cluster, given))
     problems = overlaps(made)
     if problems:
         raise InvalidInputError(LANDSCAPE, problems)

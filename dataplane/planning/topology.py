@@ -25,6 +25,7 @@ from dataplane.model.topology import (
     Topology,
     TranslatorSpec,
 )
+from dataplane.planning import neighbour
 from dataplane.planning.names import records, zones
 from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
 
@@ -48,10 +49,14 @@ def topology(plan: Plan) -> Topology:
     for pod in plan.pods:
         forwarding = in_pod and pod.clat_address is not None  # from eth0 to the CLAT device
         wiring.namespace(pod.name, Role.POD, forwarding=forwarding)
+    if plan.neighbour is not None:
+        neighbour.namespaces(wiring, plan.neighbour)
     _internet(wiring, plan)
     translators = _gateway(wiring, plan)
     for node in plan.nodes:
         translators += _node(wiring, plan, node)
+    if plan.neighbour is not None:
+        neighbour.wire(wiring, plan.neighbour)
     return Topology(
         namespaces=tuple(wiring.namespaces),
         links=tuple(wiring.links),
@@ -302,7 +307,7 @@ def _listeners(plan: Plan) -> tuple[ListenerSpec, ...]:
         ListenerSpec(namespace=server.name, addresses=server.addresses, port=server.port)
         for server in plan.servers
     )
-    return (*pods, *servers)
+    return (*pods, *servers, *(neighbour.listeners(plan.neighbour) if plan.neighbour else ()))
 
 
 def _families(addresses: Iterable[Address]) -> tuple[Family, ...]:

@@ -62,9 +62,13 @@ class Wiring:
         """Return the next interface index."""
         return next(self._indexes)
 
-    def namespace(self, name: str, role: Role, *, forwarding: bool = False) -> None:
+    def namespace(
+        self, name: str, role: Role, *, forwarding: bool = False, foreign: bool = False
+    ) -> None:
         """Add a namespace."""
-        self.namespaces.append(Namespace(name=name, role=role, forwarding=forwarding))
+        self.namespaces.append(
+            Namespace(name=name, role=role, forwarding=forwarding, foreign=foreign)
+        )
 
     def link(
         self,

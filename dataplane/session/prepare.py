@@ -13,7 +13,9 @@ from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.plan import ClatPlacement, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
+from dataplane.planning import neighbour
 from dataplane.planning.plan import plan as make_plan
+from dataplane.planning.pool import apart
 from dataplane.planning.topology import topology as make_topology
 from labs.fault import faults as known_faults
 from labs.scenario import Scenario, Wanted
@@ -66,8 +68,37 @@ def read_cluster(text: str, name: str) -> tuple[Cluster, tuple[Problem, ...]]:
     return parsed.cluster, parsed.problems
 
 
-def plan_of(cluster: Cluster, shape: Shape) -> Plan:
-    """Plan a cluster in the wanted shape."""
+def plan_of(cluster: Cluster, shape: Shape, second: Cluster | None = None) -> Plan:
+    """Plan a cluster in the wanted shape, and a small second one beside it where there is one.
+
+    InvalidInputError lists what two clusters cannot both have (an IPv6 range), or both need.
+    """
+    if second is None:
+        return _make(cluster, shape, shape.infrastructure)
+    neighbour.check(cluster, second)
+
+    def beside(other: Cluster, given: Infrastructure) -> Plan:
+        # What is known of the first cluster's infrastructure is not the second one's.
+        around = Infrastructure(
+            pools=given.pools, occupied=given.occupied, landscape=given.landscape
+        )
+        return make_plan(
+            other,
+            nodes=neighbour.NODES,
+            pods=neighbour.PODS,
+            seed=shape.seed,
+            clat=None,
+            infrastructure=around,
+        )
+
+    first, other = apart(
+        [(cluster, lambda own, given: _make(own, shape, given)), (second, beside)],
+        shape.infrastructure,
+    )
+    return neighbour.joined(first, other)
+
+
+def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Plan:
     clat = None if shape.clat == "none" else ClatPlacement(shape.clat or "pod")
     return make_plan(
         cluster,
@@ -79,14 +110,18 @@ def plan_of(cluster: Cluster, shape: Shape) -> Plan:
         clat=clat,
         model=shape.cloud,
         allocator=shape.allocator,
-        infrastructure=shape.infrastructure,
+        infrastructure=infrastructure,
     )
 
 
 def prepare_scenario(scenario: Scenario, shape: Shape, faults: tuple[str, ...] = ()) -> Prepared:
     """Prepare a scenario; faults named on top make its expectations void."""
     cluster, problems = read_cluster(scenario.manifest_text, scenario.manifest)
-    plan = plan_of(cluster, shape.over(scenario))
+    second = None
+    if scenario.second is not None and scenario.second_text is not None:
+        second, also = read_cluster(scenario.second_text, scenario.second)
+        problems += also
+    plan = plan_of(cluster, shape.over(scenario), second)
     topology, victims = _break(plan, (*scenario.faults, *faults))
     return Prepared(
         name=scenario.name,

@@ -129,7 +129,7 @@ class Session:
         """Ask the kernel for what no hook shows: sockets, sysctls and routes."""
         of = self.prepared.topology.namespaces
         pods, nodes, routers = (
-            {n.name: self.lab.namespace(n.name) for n in of if n.role is role}
+            {n.name: self.lab.namespace(n.name) for n in of if n.role is role and not n.foreign}
             for role in (Role.POD, Role.NODE, Role.FABRIC)
         )
         return readings.read(hosts=pods | nodes, nodes=nodes, routers=routers)
@@ -187,7 +187,9 @@ async def _attached(stack: AsyncExitStack, prepared: Prepared, lab: Lab) -> Watc
 
     Their namespaces must not go before the thread has: it would keep what the lab removes.
     """
-    owners = {pod.name: lab.cgroup(pod.name) for pod in prepared.plan.actors}
+    plan = prepared.plan
+    actors = (*plan.actors, *(plan.neighbour.actors if plan.neighbour else ()))
+    owners = {pod.name: lab.cgroup(pod.name) for pod in actors}
     opened: list[Watch] = []
 
     def close() -> None:

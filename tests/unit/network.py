@@ -51,6 +51,7 @@ class Faults:
     silent_gateway: bool = False
     loopback: set[str] = field(default_factory=set)  # pods whose server is bound to loopback
     not_forwarding: set[str] = field(default_factory=set)  # nodes, as their sysctls say
+    hiding_from_neighbour: set[str] = field(default_factory=set)  # nodes
     encapsulating: set[str] = field(default_factory=set)  # nodes that send VXLAN to other nodes
     service_clients: set[str] = field(
         default_factory=set
@@ -106,7 +107,9 @@ class Network:
         self.plan, self.faults = plan, faults
         self.taps: tuple[Tap, ...] = taps_of(plan, without_clat=faults.without_clat)
         self.turn = count()
-        self._pods = {a: pod for pod in plan.pods for a in pod.addresses}
+        others = plan.neighbour.pods if plan.neighbour else ()
+        self._pods = {a: pod for pod in others for a in pod.addresses if a.version == 6}
+        self._pods |= {a: pod for pod in plan.pods for a in pod.addresses}
         self._pods |= {pod.clat_address: pod for pod in plan.pods if pod.clat_address}
 
     def narrowed(
@@ -144,7 +147,9 @@ class Network:
             return hops, verdict
         there = self._pods.get(packet.destination)
         if there is None or there.node != node:
-            if node in self.faults.masquerading and packet.source.version == 6:
+            foreign = there is not None and there.name in self.plan.strangers
+            hides = self.faults.hiding_from_neighbour if foreign else self.faults.masquerading
+            if node in hides and packet.source.version == 6:
                 source = self.plan.node(node).address(Family.IPV6)
                 packet = replace(packet, source=source, source_port=packet.source_port + 10_000)
             hops.append(self._uplink(node, there, packet, leaving=True))

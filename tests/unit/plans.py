@@ -7,7 +7,15 @@ from itertools import count
 
 from dataplane.model.address import Family
 from dataplane.model.cluster import Cluster, RangeWish, Strategy
-from dataplane.model.plan import ClatPlacement, Nat64Plan, Plan, ServerPlan
+from dataplane.model.plan import (
+    ClatPlacement,
+    Nat64Plan,
+    NeighbourPlan,
+    NodePlan,
+    Plan,
+    PodPlan,
+    ServerPlan,
+)
 from dataplane.model.topology import Point, Tap
 from dataplane.planning.plan import plan as make_plan
 
@@ -50,6 +58,33 @@ def dual_stack(first: Family = Family.IPV4, **options) -> Plan:
     )
 
 
+def with_neighbour(plan: Plan) -> Plan:
+    """Return a plan with a second cluster beside it, which has IPv4 addresses of the first one."""
+    fours = [a for a in (plan.nodes[0].addresses[-1:] + plan.pods[0].addresses) if a.version == 4]
+    four = tuple(fours[:1])
+    pod = PodPlan(
+        name="other-pod-a",
+        node="other-node-0",
+        addresses=(IPv6Address("2001:db8:a:1::2"), *four),
+        actor=True,
+    )
+    node = NodePlan(
+        name="other-node-0",
+        addresses=(IPv6Address("2001:db8:9::10"),),
+        pod_prefixes=(IPv6Network("2001:db8:a:1::/64"),),
+        pods=(pod,),
+    )
+    neighbour = NeighbourPlan(
+        name="other",
+        router="other-fabric",
+        address=IPv6Address("2001:db8:f0::2"),
+        node_ranges=(IPv6Network("2001:db8:9::/64"),),
+        pod_ranges=(IPv6Network("2001:db8:a::/48"),),
+        nodes=(node,),
+    )
+    return replace(plan, neighbour=neighbour)
+
+
 def _cluster(name: str, *families: Family) -> Cluster:
     def wishes(four: str, six: str) -> tuple[RangeWish, ...]:
         text = {Family.IPV4: IPv4Network(four), Family.IPV6: IPv6Network(six)}
@@ -90,7 +125,8 @@ def taps_of(plan: Plan, *, without_clat: Iterable[str] = ()) -> tuple[Tap, ...]:
         tap("gateway-nat64", Point.TRANSLATOR, "gateway", "gateway", 3)
     tap("gateway-edge", Point.EDGE, "gateway", "gateway")
     in_pod = plan.clat is not None and plan.clat.placement is ClatPlacement.POD
-    for node in plan.nodes:
+    neighbours = plan.neighbour.nodes if plan.neighbour else ()
+    for node in (*plan.nodes, *neighbours):
         tap(node.name, Point.UPLINK, node.name, node.name)
         if plan.clat and not in_pod:
             tap(f"{node.name}-clat", Point.CLAT, node.name, node.name, 3)

@@ -272,7 +272,8 @@ class World:
         )
 
     def _pid(self, pod: PodPlan) -> int:
-        return 1000 + [p.name for p in self.plan.pods].index(pod.name)
+        others = self.plan.neighbour.pods if self.plan.neighbour else ()
+        return 1000 + [p.name for p in (*self.plan.pods, *others)].index(pod.name)
 
     # --- the network ------------------------------------------------------------------------
 

@@ -13,15 +13,27 @@ SERVICE_CONTINUITY = IPv4Network("192.0.0.0/29")  # RFC 7335: what applications 
 
 
 class Places:
-    """Look-ups by address over one plan. A service's address belongs to the service, not to a pod."""
+    """Look-ups by address over one plan. A service's address belongs to the service, not to a pod.
+
+    A neighbour's nodes and pods are known by name and by their IPv6 addresses: an IPv4 address may
+    be there twice, and is seen of this cluster only.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        hosts: tuple[Host, ...] = (*plan.services, *plan.servers, *plan.nodes, *plan.pods)
-        self._hosts = {address: host for host in hosts for address in host.addresses}
+        nodes, pods = plan.nodes, plan.pods
+        beside = plan.neighbour
+        if beside is not None:
+            nodes, pods = (*nodes, *beside.nodes), (*pods, *beside.pods)
+        hosts: tuple[Host, ...] = (*plan.services, *plan.servers, *nodes, *pods)
+        own = (host for host in hosts if host.name not in plan.strangers)
+        self._hosts: dict[Address, Host] = {
+            a: h for h in hosts for a in h.addresses if isinstance(a, IPv6Address)
+        }
+        self._hosts |= {address: host for host in own for address in host.addresses}
         self._clats = {pod.clat_address: pod for pod in plan.pods if pod.clat_address}
-        self._pods = {pod.name: pod for pod in plan.pods}
-        self._nodes = {node.name: node for node in plan.nodes}
+        self._pods = {pod.name: pod for pod in pods}
+        self._nodes = {node.name: node for node in nodes}
 
     def host(self, address: Address) -> Host | None:
         """Return who has this address, None when the plan does not know it."""

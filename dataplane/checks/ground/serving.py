@@ -104,7 +104,12 @@ class Serving:
             self._ports[service.node_port] = target
 
     def target(self, node: str, packet: PacketSeen) -> Target | None:
-        """Return the Service that a packet on its way into a node is for, None for anything else."""
+        """Return the Service that a packet on its way into a node is for, None for anything else.
+
+        A node of another cluster knows nothing of the Services here.
+        """
+        if node in self.plan.strangers:
+            return None
         key = (packet.destination, packet.destination_port)
         found = self._cluster_ips.get(key) or self._balancers.get(key)
         place = self.places.node_named(node)

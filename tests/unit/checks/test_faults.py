@@ -9,10 +9,11 @@ from dataplane.model.address import Family
 from dataplane.model.answer import Expectation, State
 from dataplane.verify import judge, met
 from tests.unit.network import DROP, REFUSE, Faults, at_node_of
-from tests.unit.plans import dual_stack, six_only
+from tests.unit.plans import dual_stack, six_only, with_neighbour
 from tests.unit.world import World
 
 SIX, DUAL = six_only(), dual_stack()
+BESIDE = with_neighbour(DUAL)
 PODS = tuple(pod.name for pod in DUAL.actors)
 NODES = tuple(node.name for node in DUAL.nodes)
 CLUSTER6 = IPv6Network("2001:db8:2::/48")
@@ -74,7 +75,21 @@ CASES = {
         {"dns-family": broken("gateway")},
     ),
 }
+for title, plan in (("six", with_neighbour(SIX)), ("dual", BESIDE)):
+    CASES |= {
+        f"{title}: a second cluster beside it": (plan, Faults(), {}),
+        f"{title}: nobody routes the second cluster": (
+            plan,
+            Faults(lost_prefixes={("other-node-0", Family.IPV6)}),
+            {"reachability": broken("other-node-0")},
+        ),
+    }
 for node in NODES:
+    CASES[f"{node} hides its pods from the second cluster"] = (
+        BESIDE,
+        Faults(hiding_from_neighbour={node}),
+        {"masquerade": broken(*pods_on(BESIDE, node))},
+    )
     for title, plan in (("six", SIX), ("dual", DUAL)):
         CASES[f"{title}: {node} masquerades"] = (
             plan,

@@ -1,11 +1,12 @@
 """Faults are pure: the same seed breaks the same thing, in the topology and nowhere else."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from dataplane.model.errors import UnsupportedError
-from dataplane.session.prepare import Shape, prepare_manifest, prepare_scenario
+from dataplane.session.prepare import Shape, prepare_scenario
 from labs import scenario as scenarios
 from labs.fault import faults
 
@@ -22,7 +23,7 @@ def broken_by(fault: str):
 
 def whole(scenario):
     shape = Shape(clat=scenario.clat, cloud=scenario.cloud, seed=0)
-    return prepare_manifest(scenario.manifest_text, scenario.manifest, shape)
+    return prepare_scenario(replace(scenario, faults=(), expect={}), shape)
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -35,6 +35,8 @@ def test_defaults(tmp_path):
         (GOOD.replace("gep-21.yaml", "nowhere.yaml"), "manifest"),
         (GOOD + "old: gep-21.yaml\n", "old"),
         (GOOD + REFUSED + "old: nowhere.yaml\n", "old"),
+        (GOOD + "second: nowhere.yaml\n", "second"),
+        (GOOD + REFUSED + "second: gep-21.yaml\n", "second"),
         (GOOD + REFUSED + "faults: [dns64-off]\n", "faults"),
         (GOOD + REFUSED + "expect: {nat64: {state: broken}}\n", "expect"),
         (GOOD + REFUSED.replace("FieldValueInvalid", "Wrong"), "expect_problems.0.type"),
