@@ -2,9 +2,10 @@
 
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
 `engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
-the manifest's provider is not the one), `faults` and `expect` are not. `expect` names the
-checks that do not hold; every other check that applies must hold. `subjects: victims` stands for
-the names that the faults picked.
+the manifest's provider is not the one), `neighbours` (`permanent`, `resolved`), `default_routes`
+(`static`, `advertised`), `faults` and `expect` are not. `expect` names the checks that do not
+hold; every other check that applies must hold. `subjects: victims` stands for the names that the
+faults picked.
 
 A manifest that must not get as far as a lab has `expect_problems` instead: what `validate` and `plan`
 say of it, with `old` (a manifest, too) as an update. Every error must be listed; of the rest, what
@@ -21,6 +22,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from dataplane.model.answer import State
+from dataplane.model.plan import DefaultRoutes, Neighbours
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 
 DIRECTORY = Path(__file__).parent / "scenarios"
@@ -62,6 +64,8 @@ class _File:
     dns64: Literal["bind", "unbound"] = "bind"
     clat: Literal["pod", "node", "none"] = "pod"
     cloud: str | None = None
+    neighbours: Neighbours = "permanent"
+    default_routes: DefaultRoutes = "static"
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
     old: str | None = None
@@ -88,6 +92,8 @@ class Scenario:
     cloud: str | None
     faults: tuple[str, ...]
     expect: dict[str, Wanted]
+    neighbours: Neighbours = "permanent"
+    default_routes: DefaultRoutes = "static"
     old: str | None = None
     old_text: str | None = None
     expect_problems: tuple[WantedProblem, ...] = ()
@@ -135,6 +141,8 @@ def read(path: Path) -> Scenario:
         dns64=content.dns64,
         clat=content.clat,
         cloud=content.cloud,
+        neighbours=content.neighbours,
+        default_routes=content.default_routes,
         faults=content.faults,
         expect=content.expect,
         old=content.old,

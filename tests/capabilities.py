@@ -183,6 +183,7 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "tayga": _tayga,
     "bind": lambda: _tried("named", "-v"),
     "unbound": lambda: _tried("unbound", "-V"),
+    "radvd": lambda: _tried("radvd", "--version"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
     "git": lambda: _tried("git", "--version"),

@@ -37,6 +37,7 @@ WELCOME: dict[str, tuple[Probe, str]] = {
     "cgroup2": (features.cgroup2, "no pod is known by its control group; connects are unknown"),
     "BTF": (features.btf, "nothing of this version"),
     "unbound": (features.program("unbound", "unbound"), "the scenario unbound"),
+    "radvd": (features.program("radvd", "radvd"), "scenarios with default_routes: advertised"),
     "memory": (features.memory, "compiling may be killed"),
     "AppArmor": (features.app_armor, "servers run from another path"),
 }

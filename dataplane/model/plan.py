@@ -11,6 +11,9 @@ from dataplane.model.components import Component, Resolved
 from dataplane.model.problem import Problem
 from dataplane.model.proxy import ProxyPlan
 
+Neighbours = Literal["permanent", "resolved"]
+DefaultRoutes = Literal["static", "advertised"]
+
 
 class ClatPlacement(StrEnum):
     """Where the stateless half of 464XLAT sits (RFC 6877 section 6)."""
@@ -139,7 +142,9 @@ class Plan:
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
     source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
-    None where nobody knows how kube-proxy is configured.
+    None where nobody knows how kube-proxy is configured. `neighbours` tells whether nodes and pods
+    resolve the next hop of their IPv6 links or have it as a permanent entry, `default_routes` whether
+    nodes have their IPv6 default route written down or from router advertisements (RFC 4861).
     """
 
     name: str
@@ -167,6 +172,8 @@ class Plan:
     resolved: Resolved | None = None
     advice: tuple[Problem, ...] = ()
     proxy: ProxyPlan | None = None
+    neighbours: Neighbours = "permanent"
+    default_routes: DefaultRoutes = "static"
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

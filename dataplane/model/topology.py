@@ -54,11 +54,16 @@ class Tap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """A network namespace; `forwarding` switches the forwarding sysctls of both families on."""
+    """A network namespace; `forwarding` switches the forwarding sysctls of both families on.
+
+    `accept_ra` is what its interfaces come up with: 0, 1, or 2 to take router advertisements even
+    where it forwards (Documentation/networking/ip-sysctl.rst).
+    """
 
     name: str
     role: Role
     forwarding: bool = False
+    accept_ra: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +234,20 @@ class ListenerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdvertiserSpec:
+    """A router that advertises itself on `interfaces` (RFC 4861 section 6.2), without prefixes.
+
+    `lifetime` is how long it may be the default router, in s. `learners` are the namespaces that are
+    on these links and take what it says.
+    """
+
+    namespace: str
+    interfaces: tuple[str, ...]
+    learners: tuple[str, ...]
+    lifetime: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MasqueradeSpec:
     """IPv4 source NAT at the gateway's edge: `sources` leave through `interface` as its address."""
 
@@ -263,3 +282,4 @@ class Topology:
     rulesets: tuple[Ruleset, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     proxies: tuple[ProxySpec, ...] = ()
+    advertisers: tuple[AdvertiserSpec, ...] = ()

@@ -7,7 +7,7 @@ from dataplane.model.address import Family, family_of
 from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
-from dataplane.model.plan import ClatPlacement, ClatPlan, Plan
+from dataplane.model.plan import ClatPlacement, ClatPlan, DefaultRoutes, Neighbours, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, resolved
 from dataplane.planning.space import Space
@@ -34,6 +34,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     model: str | None = None,
     allocator: Allocator | None = None,
     infrastructure: Infrastructure = NOTHING_GIVEN,
+    neighbours: Neighbours = "permanent",
+    default_routes: DefaultRoutes = "static",
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -42,6 +44,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     network-specific one. `model` is a cloud model (`clouds.names()`), that of the manifest's
     provider by default; `allocator` cuts the pod ranges, by default as keywords and model have it;
     `infrastructure` is what is known beforehand, and goes before what the manifest says of it.
+    `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861.
     InvalidInputError lists the ranges that cannot serve.
     """
     _check(cluster, nodes, pods, model)
@@ -106,6 +109,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         resolved=resolved.resolve(cluster, addressing),
         advice=addressing.advice,
         proxy=proxy_of(addressing.pod_ranges),
+        neighbours=neighbours,
+        default_routes=default_routes,
     )
     return replace(made, components=flags.components(made))
 

@@ -10,7 +10,7 @@ from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
-from dataplane.model.plan import ClatPlacement, Plan
+from dataplane.model.plan import ClatPlacement, DefaultRoutes, Neighbours, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
 from dataplane.planning.plan import plan as make_plan
@@ -32,6 +32,8 @@ class Shape:
     cloud: str | None = None
     allocator: Allocator | None = None
     infrastructure: Infrastructure = NOTHING_GIVEN
+    neighbours: Neighbours | None = None
+    default_routes: DefaultRoutes | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -43,6 +45,8 @@ class Shape:
             dns64=self.dns64 or scenario.dns64,
             clat=self.clat or scenario.clat,
             cloud=self.cloud or scenario.cloud,
+            neighbours=self.neighbours or scenario.neighbours,
+            default_routes=self.default_routes or scenario.default_routes,
         )
 
 
@@ -80,6 +84,8 @@ def plan_of(cluster: Cluster, shape: Shape) -> Plan:
         model=shape.cloud,
         allocator=shape.allocator,
         infrastructure=shape.infrastructure,
+        neighbours=shape.neighbours or "permanent",
+        default_routes=shape.default_routes or "static",
     )
 
 

@@ -21,7 +21,13 @@ def broken_by(fault: str):
 
 
 def whole(scenario):
-    shape = Shape(clat=scenario.clat, cloud=scenario.cloud, seed=0)
+    shape = Shape(
+        clat=scenario.clat,
+        cloud=scenario.cloud,
+        neighbours=scenario.neighbours,
+        default_routes=scenario.default_routes,
+        seed=0,
+    )
     return prepare_manifest(scenario.manifest_text, scenario.manifest, shape)
 
 
