@@ -18,7 +18,7 @@ from typing import Any, Self
 from dataplane.kernel import cgroup, netns, process
 from dataplane.model.errors import LabFailedError, UnsupportedError
 from dataplane.model.topology import Namespace, Role, Topology, TranslatorSpec
-from labs import dns64, engines, netfilter, resolution, wiring
+from labs import dns64, engines, netfilter, resolution, routers, wiring
 from labs.claim import Claim, Manifest
 from labs.dns64.bind import SERVER as BIND
 from labs.dns64.bind import start_authority
@@ -142,6 +142,8 @@ class Lab:
         )
         for ruleset in self.topology.rulesets:
             await self._load(ruleset.namespace, ruleset.text)
+        for advertiser in self.topology.advertisers:  # under the rules: what is lost never came
+            self.running.append(await routers.start(advertiser, self.site))
         await on_thread(
             lambda proceed: wiring.apply(wiring.narrowed(self.topology), self.site, proceed)
         )
@@ -234,6 +236,8 @@ def require(topology: Topology) -> None:
     needed += [engines.engine(name).available() for name in sorted(kinds)]
     needed += [haproxy.available() for _ in topology.balancers[:1]]
     needed += [nginx.available() for _ in topology.webs[:1]]
+    if topology.advertisers:
+        needed.append(routers.available())
     for missing in needed:
         if missing is not None:
             raise missing

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
+from dataplane.model.address import Family
 from dataplane.model.ingress import BalancerPlan
 from dataplane.model.plan import NodePlan, Plan, PodPlan
 from dataplane.model.topology import Ruleset, Topology
@@ -85,6 +86,20 @@ def needs_old_balancer(plan: Plan) -> str | None:
     return needs_ingress(plan) or (
         None if old_balancers(plan) else "no balancer is left over from before a migration"
     )
+
+
+def needs_resolving(plan: Plan) -> str | None:
+    """Return why a plan leaves neighbour discovery nothing to resolve."""
+    if Family.IPV6 not in plan.families:
+        return "the cluster has no IPv6"
+    return None if plan.neighbours == "resolved" else "all neighbours are permanent entries"
+
+
+def needs_advertising(plan: Plan) -> str | None:
+    """Return why no node of a plan listens to router advertisements."""
+    if not any(node.address(Family.IPV6) for node in plan.nodes):
+        return "the nodes have no IPv6"
+    return None if plan.default_routes == "advertised" else "default routes are written down"
 
 
 def victim_pod(plan: Plan, random: Random) -> PodPlan:

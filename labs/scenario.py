@@ -3,11 +3,11 @@
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
 `engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
 the manifest's provider is not the one), `second` (the manifest of another cluster in the same lab),
-`ingress`, `service` and `external_traffic_policy` (the echo Service's `type` and policy), `faults` and
-`expect` are not. `ingress` puts load balancers with both families before a cluster that has one.
-`expect` names the checks that do not hold; every other check that applies must hold. `subjects:
-victims` stands for
-the names that the faults picked.
+`ingress`, `service` and `external_traffic_policy` (the echo Service's `type` and policy), `neighbours`
+(`permanent`, `resolved`), `default_routes` (`static`, `advertised`), `faults` and `expect` are not.
+`ingress` puts load balancers with both families before a cluster that has one. `expect` names the
+checks that do not hold; every other check that applies must hold. `subjects: victims` stands for the
+names that the faults picked.
 
 A manifest that must not get as far as a lab has `expect_problems` instead: what `validate` and `plan`
 say of it, with `old` (a manifest, too) as an update. Every error must be listed; of the rest, what
@@ -26,7 +26,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from dataplane.model.answer import State
 from dataplane.model.ingress import IngressWish, TargetType
-from dataplane.model.plan import Exposure, ServiceType, TrafficPolicy
+from dataplane.model.plan import DefaultRoutes, Exposure, Neighbours, ServiceType, TrafficPolicy
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 
 DIRECTORY = Path(__file__).parent / "scenarios"
@@ -79,6 +79,8 @@ class _File:
     ingress: _Ingress | None = None
     service: ServiceType = "ClusterIP"
     external_traffic_policy: TrafficPolicy = "Cluster"
+    neighbours: Neighbours = "permanent"
+    default_routes: DefaultRoutes = "static"
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
     old: str | None = None
@@ -110,6 +112,8 @@ class Scenario:
     second: str | None = None
     second_text: str | None = None
     ingress: IngressWish | None = None
+    neighbours: Neighbours = "permanent"
+    default_routes: DefaultRoutes = "static"
     old: str | None = None
     old_text: str | None = None
     expect_problems: tuple[WantedProblem, ...] = ()
@@ -162,6 +166,8 @@ def read(path: Path) -> Scenario:
         exposure=Exposure(
             type=content.service, external_traffic_policy=content.external_traffic_policy
         ),
+        neighbours=content.neighbours,
+        default_routes=content.default_routes,
         faults=content.faults,
         expect=content.expect,
         second=content.second,

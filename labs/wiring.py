@@ -38,8 +38,6 @@ SYSCTLS = (
     ("ipv6/conf/all/disable_ipv6", "0"),
     ("ipv6/conf/default/disable_ipv6", "0"),
     ("ipv6/conf/default/accept_dad", "0"),
-    ("ipv6/conf/default/accept_ra", "0"),
-    ("ipv6/conf/default/router_solicitations", "0"),
     ("ipv6/conf/default/addr_gen_mode", "1"),  # none: link-local addresses are the topology's
     ("ipv6/conf/default/accept_redirects", "0"),
 )
@@ -52,6 +50,9 @@ def write_sysctls(namespace: Namespace) -> None:
         _write(name, "1" if namespace.forwarding else "0")
     for name, value in SYSCTLS:
         _write(name, value)
+    # Who takes advertisements asks for them as long as none comes (RFC 7559), others never.
+    _write("ipv6/conf/default/accept_ra", str(namespace.accept_ra))
+    _write("ipv6/conf/default/router_solicitations", "-1" if namespace.accept_ra else "0")
 
 
 def devices(topology: Topology) -> dict[str, Callable[[], None]]:

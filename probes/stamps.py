@@ -1,6 +1,7 @@
 """Stamps: packets that carry something which translators keep, each with a stamp made of it.
 
-With them come the messages that say "packet too big", which carry the packet that they are about.
+With them come the messages that say "packet too big", which carry the packet that they are about,
+and those of neighbour discovery.
 
 Stamping is the second half of the packet program `bpf/flows.c` (`bpf/stamps.h`), because both need
 the parsed packet; this is the collector of its ring buffer.
@@ -9,9 +10,18 @@ the parsed packet; this is the collector of its ring buffer.
 import sys
 from collections import deque
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 
 from dataplane.model.address import Family
-from dataplane.model.seen import PacketKind, PacketSeen, ProbeReport, Quoted, TooBigSeen
+from dataplane.model.seen import (
+    DiscoveryMessage,
+    DiscoverySeen,
+    PacketKind,
+    PacketSeen,
+    ProbeReport,
+    Quoted,
+    TooBigSeen,
+)
 from probes.flows import Flows, address, leaving
 
 KINDS: Mapping[int, PacketKind] = {
@@ -22,7 +32,15 @@ KINDS: Mapping[int, PacketKind] = {
     5: PacketKind.ECHO_REQUEST,
     6: PacketKind.ECHO_REPLY,
 }
-TOO_BIG = 7
+TOO_BIG, DISCOVERY = 7, 8
+MESSAGES: Mapping[int, DiscoveryMessage] = {
+    133: DiscoveryMessage.ROUTER_SOLICITATION,
+    134: DiscoveryMessage.ROUTER_ADVERTISEMENT,
+    135: DiscoveryMessage.NEIGHBOUR_SOLICITATION,
+    136: DiscoveryMessage.NEIGHBOUR_ADVERTISEMENT,
+}
+ABOUT_NEIGHBOURS = frozenset({135, 136})
+ADVERTISED = 134
 KIND_AT = slice(44, 46)  # of every event, behind its key (`bpf/stamps.h`)
 MOST = 250_000  # events that are kept (25 MB); older ones are dropped, and reported as evicted
 
@@ -36,13 +54,16 @@ class Stamps:
         self._complaint = flows.module.layout("too_big_layout")
         self._events: deque[bytes] = deque(maxlen=most)
         self._complaints: deque[bytes] = deque(maxlen=most)
+        self._discovery = flows.module.layout("discovery_layout")
+        self._discoveries: deque[bytes] = deque(maxlen=most)
         self._taken = self._handed = 0
         self.ring = flows.module.ring("packets", self._take)
 
     def _take(self, event: bytes) -> None:
         self._taken += 1
-        complains = int.from_bytes(event[KIND_AT], sys.byteorder) == TOO_BIG
-        (self._complaints if complains else self._events).append(event)
+        kind = int.from_bytes(event[KIND_AT], sys.byteorder)
+        others = {TOO_BIG: self._complaints, DISCOVERY: self._discoveries}
+        others.get(kind, self._events).append(event)
 
     def read(self) -> tuple[PacketSeen, ...]:
         """Return the packets that have come so far, in the order in which they were stamped."""
@@ -52,11 +73,17 @@ class Stamps:
         """Return the messages so far that said "packet too big"."""
         return tuple(self._too_big(event) for event in list(self._complaints))
 
+    def discoveries(self) -> tuple[DiscoverySeen, ...]:
+        """Return the messages of neighbour discovery so far, in the order in which they passed."""
+        return tuple(self._discovered(event) for event in list(self._discoveries))
+
     def take(self) -> tuple[PacketSeen, ...]:
         """Return the packets that have come since the last call, and forget them."""
         events = [self._events.popleft() for _ in range(len(self._events))]
-        self._handed += len(events) + len(self._complaints)
-        self._complaints.clear()
+        for others in (self._complaints, self._discoveries):
+            self._handed += len(others)
+            others.clear()
+        self._handed += len(events)
         return tuple(self._packet(event) for event in events)
 
     def reports(self) -> tuple[ProbeReport, ...]:
@@ -65,7 +92,8 @@ class Stamps:
         `lost` are events that did not fit the ring buffer. Events that were dropped here because
         nobody took them are `evicted`; they are not kept by tap and stand with every one.
         """
-        evicted = self._taken - self._handed - len(self._events) - len(self._complaints)
+        kept = len(self._events) + len(self._complaints) + len(self._discoveries)
+        evicted = self._taken - self._handed - kept
         reports = []
         for tap in self._flows.taps:
             books = self._flows.books(tap)
@@ -124,4 +152,20 @@ class Stamps:
                 source_port=refused[3],
                 destination_port=refused[4],
             ),
+        )
+
+    def _discovered(self, event: bytes) -> DiscoverySeen:
+        fields = self._discovery.codec.unpack(event)
+        source, destination, interface, _, _, _, _, egress = fields[:8]
+        _, _, kind, time_ns, target, lifetime, _ = fields[8:]
+        tap = self._flows.tap(interface)
+        return DiscoverySeen(
+            tap=tap.name,
+            leaving=leaving(tap, egress),
+            time_ns=time_ns,
+            message=MESSAGES[kind],
+            source=IPv6Address(source),
+            destination=IPv6Address(destination),
+            target=IPv6Address(target) if kind in ABOUT_NEIGHBOURS else None,
+            lifetime=lifetime if kind == ADVERTISED else None,
         )

@@ -10,7 +10,14 @@ from typing import Self, TypeVar
 from dataplane.kernel import netns
 from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
-from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport, TooBigSeen
+from dataplane.model.seen import (
+    ConnectSeen,
+    DiscoverySeen,
+    FlowSeen,
+    PacketSeen,
+    ProbeReport,
+    TooBigSeen,
+)
 from dataplane.model.topology import Point, Tap
 from probes.connects import Connects
 from probes.flows import Flows, Snapshot
@@ -133,6 +140,13 @@ class Watch(Closing):
             return ()
         self.consume()
         return self._stamps.too_big()
+
+    def discoveries(self) -> tuple[DiscoverySeen, ...]:
+        """Return every message of neighbour discovery so far."""
+        if self._stamps is None:
+            return ()
+        self.consume()
+        return self._stamps.discoveries()
 
     def connects(self) -> tuple[ConnectSeen, ...]:
         """Return every attempt so far."""

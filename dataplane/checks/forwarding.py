@@ -9,8 +9,8 @@ says in its neighbour advertisements that it is no router (RFC 4861 section 4.4)
 Looks at: the two sysctls inside each node's network namespace, as the kernel gave them: 0 is a
 finding (it takes any other number for "on"). The same of the interfaces that lead to pods is only
 a warning, because the kernel forwards by `all`. Of the uplink it is not judged: some keep it off
-on purpose, so that router advertisements are taken there. Neither is accept_ra: no plan tells
-whether a node's default route comes from router advertisements.
+on purpose, so that router advertisements are taken there. Neither is accept_ra: whether a node that
+should learn its default route from router advertisements has one is what `ndp` judges.
 
 What to do: sysctl -w net.ipv6.conf.all.forwarding=1, and let the node's image or the CNI set it
 at every start. Writing `all` writes `default` and every interface; where a node has its default

@@ -39,6 +39,7 @@ WELCOME: dict[str, tuple[Probe, str]] = {
     "unbound": (features.program("unbound", "unbound"), "the scenario unbound"),
     "haproxy": (features.program("haproxy", "haproxy"), "scenarios with an ingress"),
     "nginx": (features.program("nginx", "nginx"), "scenarios with an ingress"),
+    "radvd": (features.program("radvd", "radvd"), "scenarios with default_routes: advertised"),
     "memory": (features.memory, "compiling may be killed"),
     "AppArmor": (features.app_armor, "servers run from another path"),
 }

@@ -22,13 +22,19 @@ LIMIT = 1 << 20  # octets of a manifest; more is no manifest (dataplane.manifest
 
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that shape a plan: size, seed, engine, DNS64 server, place of the CLAT."""
+    """Add the options that shape a plan: size, seed, programs, what is discovered, what is given."""
     parser.add_argument("--nodes", type=_count(1, 250), metavar="N", help="number of nodes (2)")
     parser.add_argument("--pods", type=_count(1, 500), metavar="M", help="number of pods (4)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of every choice (0)")
     parser.add_argument("--engine", metavar="E", help="translator engine (the scenario's, tayga)")
     parser.add_argument("--dns64", choices=("bind", "unbound"), help="DNS64 server (bind)")
     parser.add_argument("--clat", choices=("pod", "node", "none"), help="place of the CLAT (pod)")
+    parser.add_argument(
+        "--neighbours", choices=("permanent", "resolved"), help="IPv6 next hops (permanent)"
+    )
+    parser.add_argument(
+        "--default-routes", choices=("static", "advertised"), help="of nodes, IPv6 (static)"
+    )
     cloud = parser.add_argument_group("what the cloud gives")
     cloud.add_argument("--cloud", choices=clouds.names(), help="its model (spec.provider.type)")
     cloud.add_argument(
@@ -137,6 +143,8 @@ def shape_of(options: argparse.Namespace) -> Shape:
         engine=options.engine,
         dns64=options.dns64,
         clat=options.clat,
+        neighbours=options.neighbours,
+        default_routes=options.default_routes,
         cloud=options.cloud,
         allocator=options.allocator,
         infrastructure=replace(

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from dataplane.model.plan import Plan
 from dataplane.model.seen import (
     ConnectSeen,
+    DiscoverySeen,
     FlowSeen,
     LinkSeen,
     ListenerSeen,
+    NeighbourSeen,
     PacketSeen,
     ProbeReport,
     RouteSeen,
@@ -47,9 +49,11 @@ class Evidence:
     flows: tuple[FlowSeen, ...] = ()
     packets: tuple[PacketSeen, ...] = ()
     too_big: tuple[TooBigSeen, ...] = ()
+    discoveries: tuple[DiscoverySeen, ...] = ()
     connects: tuple[ConnectSeen, ...] = ()
     listeners: tuple[ListenerSeen, ...] = ()
     settings: tuple[SettingSeen, ...] = ()
     routes: tuple[RouteSeen, ...] = ()
     links: tuple[LinkSeen, ...] = ()
+    neighbours: tuple[NeighbourSeen, ...] = ()
     reports: tuple[ProbeReport, ...] = ()

@@ -12,6 +12,9 @@ from dataplane.model.ingress import IngressPlan
 from dataplane.model.problem import Problem
 from dataplane.model.proxy import ProxyPlan
 
+Neighbours = Literal["permanent", "resolved"]
+DefaultRoutes = Literal["static", "advertised"]
+
 
 class ClatPlacement(StrEnum):
     """Where the stateless half of 464XLAT sits (RFC 6877 section 6)."""
@@ -194,7 +197,9 @@ class Plan:
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
     None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside.
     What is said of nodes and pods is about this cluster; the `neighbour` has its own, with names of
-    their own. `dns_records` are those of the API server, which itself is no part of a lab.
+    their own. `dns_records` are those of the API server, which itself is no part of a lab. `neighbours` tells whether nodes and pods
+    resolve the next hop of their IPv6 links or have it as a permanent entry, `default_routes` whether
+    nodes have their IPv6 default route written down or from router advertisements (RFC 4861).
     """
 
     name: str
@@ -225,6 +230,8 @@ class Plan:
     neighbour: NeighbourPlan | None = None
     ingress: IngressPlan | None = None
     dns_records: tuple[DnsRecordPlan, ...] = ()
+    neighbours: Neighbours = "permanent"
+    default_routes: DefaultRoutes = "static"
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

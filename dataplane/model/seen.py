@@ -1,4 +1,4 @@
-"""What the kernel showed: flows, packets, attempts, sockets, sysctls, routes, links, and the books.
+"""What the kernel showed: flows, packets, attempts, what its tables and settings hold, and the books.
 
 Times are CLOCK_MONOTONIC in ns (`bpf_ktime_get_ns`). `leaving` is true for a packet that leaves
 the tap's owner. Addresses and ports are the packet's own, in its own family.
@@ -6,6 +6,7 @@ the tap's owner. Addresses and ports are the packet's own, in its own family.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address
 from typing import Literal
 
 from dataplane.model.address import Address, Family, Network
@@ -105,6 +106,35 @@ class TooBigSeen:
     refused: Quoted
 
 
+class DiscoveryMessage(StrEnum):
+    """The messages of neighbour discovery that are told of (RFC 4861 section 4)."""
+
+    ROUTER_SOLICITATION = "router-solicitation"
+    ROUTER_ADVERTISEMENT = "router-advertisement"
+    NEIGHBOUR_SOLICITATION = "neighbour-solicitation"
+    NEIGHBOUR_ADVERTISEMENT = "neighbour-advertisement"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySeen:
+    """A message of neighbour discovery (ICMPv6 types 133 to 136, RFC 4861 section 4).
+
+    `target` is what a neighbour message asks or tells about, None in those of routers. `lifetime` is
+    how long the sender of a router advertisement may be the default router, in s: 0 says that it is
+    none; None in all other messages.
+    """
+
+    kind: Literal["discovery"] = "discovery"
+    tap: str
+    leaving: bool
+    time_ns: int
+    message: DiscoveryMessage
+    source: IPv6Address
+    destination: IPv6Address
+    target: IPv6Address | None = None
+    lifetime: int | None = None
+
+
 class ConnectResult(StrEnum):
     """How an attempt ended, as the kernel saw it."""
 
@@ -196,12 +226,41 @@ class LinkSeen:
     mtu: int
 
 
+class NeighbourState(StrEnum):
+    """What a kernel knows of a neighbour's hardware address (linux/neighbour.h, NUD_*).
+
+    Those that need no resolution (`PERMANENT`, `NOARP`) are not told of.
+    """
+
+    INCOMPLETE = "incomplete"  # asked for, no answer yet
+    REACHABLE = "reachable"
+    STALE = "stale"  # known, not confirmed of late
+    DELAY = "delay"
+    PROBE = "probe"
+    FAILED = "failed"  # asked for as often as is allowed, without an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighbourSeen:
+    """A neighbour in the table of `owner` that was or is being resolved (RFC 4861 section 5.1).
+
+    `mac` is None as long as it is not known.
+    """
+
+    kind: Literal["neighbour"] = "neighbour"
+    owner: str
+    interface: str
+    address: Address
+    state: NeighbourState
+    mac: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
     """The books of one probe at one place: what it counted, what it lost, what it could not see.
 
     `where` is a tap name, `cgroup` for connects, or the owner of the namespace that was read
-    (sockets, sysctls, routes, links). `counted` are packets or calls that the program saw, `recorded`
+    (sockets, sysctls, routes, links, neighbours). `counted` are packets or calls that the program saw, `recorded`
     entries or events that were kept, `evicted` table entries pushed out, `lost` events that did
     not fit a buffer. `blind` says why this place cannot be trusted, or is None. `hook` is how it
     was attached (`tcx`, `clsact`, `cgroup-link`) or read (`sock_diag`, `procfs`, `rtnetlink`).
@@ -222,10 +281,12 @@ Seen = (
     FlowSeen
     | PacketSeen
     | TooBigSeen
+    | DiscoverySeen
     | ConnectSeen
     | ListenerSeen
     | SettingSeen
     | RouteSeen
     | LinkSeen
+    | NeighbourSeen
     | ProbeReport
 )

@@ -63,12 +63,15 @@ class Namespace:
 
     `foreign` is what belongs to another cluster: it has no Services of this one, and no kernel of
     it is asked for anything.
+    `accept_ra` is what its interfaces come up with: 0, 1, or 2 to take router advertisements even
+    where it forwards (Documentation/networking/ip-sysctl.rst).
     """
 
     name: str
     role: Role
     forwarding: bool = False
     foreign: bool = False
+    accept_ra: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +273,20 @@ class WebSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdvertiserSpec:
+    """A router that advertises itself on `interfaces` (RFC 4861 section 6.2), without prefixes.
+
+    `lifetime` is how long it may be the default router, in s. `learners` are the namespaces that are
+    on these links and take what it says.
+    """
+
+    namespace: str
+    interfaces: tuple[str, ...]
+    learners: tuple[str, ...]
+    lifetime: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MasqueradeSpec:
     """IPv4 source NAT at the gateway's edge: `sources` leave through `interface` as its address."""
 
@@ -306,3 +323,4 @@ class Topology:
     proxies: tuple[ProxySpec, ...] = ()
     balancers: tuple[BalancerSpec, ...] = ()
     webs: tuple[WebSpec, ...] = ()
+    advertisers: tuple[AdvertiserSpec, ...] = ()

@@ -8,7 +8,14 @@ from dataplane.model.cloud import Allocator
 from dataplane.model.cluster import Cluster
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
-from dataplane.model.plan import ClatPlacement, ClatPlan, Exposure, Plan
+from dataplane.model.plan import (
+    ClatPlacement,
+    ClatPlan,
+    DefaultRoutes,
+    Exposure,
+    Neighbours,
+    Plan,
+)
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, names, resolved
 from dataplane.planning.ingress import ingress as ingress_of
@@ -39,6 +46,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     infrastructure: Infrastructure = NOTHING_GIVEN,
     ingress: IngressWish | None = None,
     exposure: Exposure = UNEXPOSED,
+    neighbours: Neighbours = "permanent",
+    default_routes: DefaultRoutes = "static",
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -49,6 +58,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
     `ingress` asks for load balancers with both families before the cluster.
     `exposure` is how the echo Service is open to clients outside.
+    `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861.
     InvalidInputError lists the ranges that cannot serve.
     """
     _check(cluster, nodes, pods, model)
@@ -120,6 +130,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         advice=addressing.advice,
         proxy=proxy_of(addressing.pod_ranges, mode=cluster.proxy_mode),
         dns_records=names.api_server(cluster, outside.api_server),
+        neighbours=neighbours,
+        default_routes=default_routes,
     )
     if ingress is not None:
         made = replace(made, ingress=ingress_of(made, ingress, space, around))

@@ -3,7 +3,8 @@
 On every link the upper end (towards the internet) is fe80::1 and the lower fe80::2; IPv6 routes go
 through these. IPv4 goes up through 169.254.1.1, an address that nobody has and that a permanent
 neighbour entry leads to the upper end (as Calico does it), and down to on-link host routes. So no
-packet ever waits for ARP or neighbour discovery. A link carries a family only if its lower side has
+packet ever waits for ARP or neighbour discovery, unless the plan says so: then the lower ends of
+nodes and pods resolve fe80::1, and nodes learn it from router advertisements. A link carries a family only if its lower side has
 addresses of it: nothing of IPv4 exists on the links of an IPv6-only cluster.
 """
 
@@ -13,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Address, collapse_addresses
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.plan import ClatPlacement, NodePlan, Plan, PodPlan
 from dataplane.model.topology import (
+    AdvertiserSpec,
     AuthoritySpec,
     ListenerSpec,
     MasqueradeSpec,
@@ -45,7 +47,9 @@ def topology(plan: Plan) -> Topology:
     wiring.namespace("gateway", Role.GATEWAY, forwarding=True)
     wiring.namespace("fabric", Role.FABRIC, forwarding=True)
     for node in plan.nodes:
-        wiring.namespace(node.name, Role.NODE, forwarding=True)
+        # 2: where an interface forwards, 1 takes no router advertisement.
+        learning = 2 if _learns(plan, node) else 0
+        wiring.namespace(node.name, Role.NODE, forwarding=True, accept_ra=learning)
     in_pod = plan.clat is not None and plan.clat.placement is ClatPlacement.POD
     for pod in plan.pods:
         forwarding = in_pod and pod.clat_address is not None  # from eth0 to the CLAT device
@@ -91,6 +95,7 @@ def topology(plan: Plan) -> Topology:
         proxies=_proxies(plan),
         balancers=ingress.balancers(plan),
         webs=ingress.webs(plan),
+        advertisers=_advertisers(plan),
     )
 
 
@@ -179,9 +184,12 @@ def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
 
 def _node(wiring: Wiring, plan: Plan, node: NodePlan) -> list[TranslatorSpec]:
     """Wire a node to the fabric and its pods to the node; routes as native routing has them."""
-    wiring.link(("fabric", node.name), (node.name, "uplink"), lower=node.addresses)
-    families = _families(node.addresses)
-    wiring.up(node.name, "uplink", families)
+    resolved = plan.neighbours == "resolved"
+    wiring.link(
+        ("fabric", node.name), (node.name, "uplink"), lower=node.addresses, resolved=resolved
+    )
+    learned = {Family.IPV6} if _learns(plan, node) else set[Family]()
+    wiring.up(node.name, "uplink", tuple(f for f in _families(node.addresses) if f not in learned))
     for prefix in node.pod_prefixes:
         via = node.address(family_of(prefix))
         if via is not None:
@@ -205,7 +213,8 @@ def _pod(wiring: Wiring, plan: Plan, pod: PodPlan, place: int) -> list[Translato
     on_node = clat is not None and clat.placement is ClatPlacement.NODE and pod.clat_address
     if on_node:  # IPv4 for the way to the node only; the node's CLAT takes it from there
         addresses = (*addresses, POD_IPV4[2 + place])
-    wiring.link((pod.node, side), (pod.name, "eth0"), lower=addresses)
+    resolved = plan.neighbours == "resolved"
+    wiring.link((pod.node, side), (pod.name, "eth0"), lower=addresses, resolved=resolved)
     wiring.up(pod.name, "eth0", _families(addresses))
     wiring.tap(pod.node, side, Point.POD, pod.name)
     if clat is None or pod.clat_address is None or on_node:
@@ -292,6 +301,19 @@ def _proxies(plan: Plan) -> tuple[ProxySpec, ...]:
         )
         for node in plan.nodes
     )
+
+
+def _learns(plan: Plan, node: NodePlan) -> bool:
+    """Tell whether a node has its IPv6 default route from router advertisements."""
+    return plan.default_routes == "advertised" and node.address(Family.IPV6) is not None
+
+
+def _advertisers(plan: Plan) -> tuple[AdvertiserSpec, ...]:
+    """Return the fabric as the router that the nodes hear of."""
+    learners = tuple(node.name for node in plan.nodes if _learns(plan, node))
+    if not learners:
+        return ()
+    return (AdvertiserSpec(namespace="fabric", interfaces=learners, learners=learners),)
 
 
 def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:

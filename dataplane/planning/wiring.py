@@ -67,11 +67,19 @@ class Wiring:
         return next(self._indexes)
 
     def namespace(
-        self, name: str, role: Role, *, forwarding: bool = False, foreign: bool = False
+        self,
+        name: str,
+        role: Role,
+        *,
+        forwarding: bool = False,
+        foreign: bool = False,
+        accept_ra: int = 0,
     ) -> None:
         """Add a namespace."""
         self.namespaces.append(
-            Namespace(name=name, role=role, forwarding=forwarding, foreign=foreign)
+            Namespace(
+                name=name, role=role, forwarding=forwarding, foreign=foreign, accept_ra=accept_ra
+            )
         )
 
     def link(
@@ -81,10 +89,12 @@ class Wiring:
         *,
         upper: tuple[Address, ...] = (),
         lower: tuple[Address, ...] = (),
+        resolved: bool = False,
     ) -> None:
         """Join two namespaces (name, interface), with neighbours both ways and routes down.
 
-        The link carries the families that `lower` has; `lower` is reached by host routes.
+        The link carries the families that `lower` has; `lower` is reached by host routes. Where it is
+        `resolved`, the lower end has to ask for the upper one; the upper one knows whom it has wired.
         """
         six = any(family_of(address) is Family.IPV6 for address in lower)
         a = self._end(above, (*upper, *((UPPER6,) if six else ())))
@@ -92,7 +102,8 @@ class Wiring:
         self.links.append(Link(a=a, b=b))
         if six:
             self._neighbour(a, LOWER6, b)
-            self._neighbour(b, UPPER6, a)
+            if not resolved:
+                self._neighbour(b, UPPER6, a)
         if any(family_of(address) is Family.IPV4 for address in lower):
             self._neighbour(b, UPPER4, a)
         for address in lower:

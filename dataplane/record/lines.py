@@ -1,9 +1,9 @@
 """Evidence to JSON lines and back.
 
 Every line is one JSON object with a `kind`: `header` (the first line, and only there), `reach`,
-`resolve` (stimuli), `outcome`, `flow`, `packet`, `too-big`, `connect`, `listener`, `setting`,
-`route`, `link`, `report`. The other members are the fields of the value of that kind, by their names; addresses are
-text, times are integers (ns).
+`resolve` (stimuli), `outcome`, `flow`, `packet`, `too-big`, `discovery`, `connect`, `listener`,
+`setting`, `route`, `link`, `neighbour`, `report`. The other members are the fields of the value of
+that kind, by their names; addresses are text, times are integers (ns).
 
 The header's schema number changes when a line changes its meaning or loses a member, and only
 then. Kinds, and members that have a default, are added under the same number: every older
@@ -22,9 +22,11 @@ from dataplane.model.evidence import SCHEMA, Evidence, Header
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 from dataplane.model.seen import (
     ConnectSeen,
+    DiscoverySeen,
     FlowSeen,
     LinkSeen,
     ListenerSeen,
+    NeighbourSeen,
     PacketSeen,
     ProbeReport,
     RouteSeen,
@@ -44,11 +46,13 @@ KINDS: dict[str, tuple[type, str]] = {
     "flow": (FlowSeen, "flows"),
     "packet": (PacketSeen, "packets"),
     "too-big": (TooBigSeen, "too_big"),
+    "discovery": (DiscoverySeen, "discoveries"),
     "connect": (ConnectSeen, "connects"),
     "listener": (ListenerSeen, "listeners"),
     "setting": (SettingSeen, "settings"),
     "route": (RouteSeen, "routes"),
     "link": (LinkSeen, "links"),
+    "neighbour": (NeighbourSeen, "neighbours"),
     "report": (ProbeReport, "reports"),
 }
 RECORD = "record the run again, or replay a file that no program has changed"

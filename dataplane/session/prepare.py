@@ -11,7 +11,7 @@ from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
-from dataplane.model.plan import ClatPlacement, Exposure, Plan
+from dataplane.model.plan import ClatPlacement, DefaultRoutes, Exposure, Neighbours, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
 from dataplane.planning import neighbour
@@ -37,6 +37,8 @@ class Shape:
     infrastructure: Infrastructure = NOTHING_GIVEN
     ingress: IngressWish | None = None
     exposure: Exposure | None = None
+    neighbours: Neighbours | None = None
+    default_routes: DefaultRoutes | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -50,6 +52,8 @@ class Shape:
             cloud=self.cloud or scenario.cloud,
             ingress=self.ingress or scenario.ingress,
             exposure=self.exposure or scenario.exposure,
+            neighbours=self.neighbours or scenario.neighbours,
+            default_routes=self.default_routes or scenario.default_routes,
         )
 
 
@@ -118,6 +122,8 @@ def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Pla
         infrastructure=infrastructure,
         ingress=shape.ingress,
         exposure=shape.exposure or Exposure(),
+        neighbours=shape.neighbours or "permanent",
+        default_routes=shape.default_routes or "static",
     )
 
 

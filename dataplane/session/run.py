@@ -111,6 +111,7 @@ class Session:
             settings=read.settings,
             routes=read.routes,
             links=read.links,
+            neighbours=read.neighbours,
             reports=read.reports,
         )
         if self.watch is None:
@@ -121,12 +122,13 @@ class Session:
             flows=self.watch.flows(),
             packets=self.watch.packets(),
             too_big=self.watch.too_big(),
+            discoveries=self.watch.discoveries(),
             connects=self.watch.connects(),
             reports=(*self.watch.reports(), *read.reports),
         )
 
     def _read(self) -> Readings:
-        """Ask the kernel for what no hook shows: sockets, sysctls and routes."""
+        """Ask the kernel for what no hook shows: sockets, sysctls, and what rtnetlink knows."""
         of = self.prepared.topology.namespaces
         pods, nodes, routers = (
             {n.name: self.lab.namespace(n.name) for n in of if n.role is role and not n.foreign}

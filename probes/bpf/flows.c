@@ -52,8 +52,9 @@ BPF_F_TABLE("lru_percpu_hash", struct flow_key, struct flow, flows, FLOW_ENTRIES
 BPF_F_TABLE("percpu_array", u32, struct books, books, TAP_SLOTS * 2, 0);
 BPF_ARRAY(settings, struct settings, 1);
 BPF_RINGBUF_OUTPUT(packets, PACKET_PAGES);
-BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read; so is the next one's */
+BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read; so are the next ones' */
 BPF_ARRAY(too_big_layout, struct too_big, 1);
+BPF_ARRAY(discovery_layout, struct discovery, 1);
 
 static __always_inline void complain(struct __sk_buff *skb, struct packet *packet,
                                      struct flow_key *key, struct books *book) {
@@ -69,6 +70,20 @@ static __always_inline void complain(struct __sk_buff *skb, struct packet *packe
     book->stamped += 1;
 }
 
+static __always_inline void discover(struct __sk_buff *skb, struct packet *packet,
+                                     struct flow_key *key, struct books *book) {
+  struct discovery event = {};
+  event.key = *key;
+  event.kind = KIND_DISCOVERY;
+  event.time_ns = bpf_ktime_get_ns();
+  if (!read_discovery(skb, packet, &event))
+    return;
+  if (packets.ringbuf_output(&event, sizeof(event), 0))
+    book->lost += 1;
+  else
+    book->stamped += 1;
+}
+
 static __always_inline void hand_over(struct __sk_buff *skb, struct packet *packet,
                                       struct flow_key *key, struct flow *flow, u16 length,
                                       struct settings *setting, struct books *book) {
@@ -77,6 +92,8 @@ static __always_inline void hand_over(struct __sk_buff *skb, struct packet *pack
   if (kind == KIND_NONE) {
     if (is_too_big(packet, key))
       complain(skb, packet, key, book);
+    else if (is_discovery(packet, key))
+      discover(skb, packet, key, book);
     return;
   }
   if (stays_on_link(key))

@@ -21,6 +21,12 @@
 #define KIND_ECHO_REPLY 6
 
 #define KIND_TOO_BIG 7
+#define KIND_DISCOVERY 8
+
+#define ROUTER_SOLICITATION 133 /* RFC 4861 section 4; the four are in a row */
+#define ROUTER_ADVERTISEMENT 134
+#define NEIGHBOUR_SOLICITATION 135
+#define NEIGHBOUR_ADVERTISEMENT 136
 
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -46,6 +52,17 @@ struct too_big {
   u64 time_ns;
   struct flow_key refused;
   u32 unused_too;
+};
+
+/* A message of neighbour discovery; begins like `struct stamped`. */
+struct discovery {
+  struct flow_key key;
+  u16 kind;
+  u16 type;
+  u64 time_ns;
+  u8 target[16]; /* of neighbour messages */
+  u32 lifetime;  /* of router advertisements, in seconds */
+  u32 unused;
 };
 
 /*
@@ -157,6 +174,23 @@ static __always_inline bool read_too_big(struct __sk_buff *skb, struct packet *p
   event->mtu = six ? be32(packet->upper.words[1]) : be16(packet->upper.halves[3]);
   return parse(skb, packet->transport + 8, six ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4, &quoted,
                &event->refused) == PARSED;
+}
+
+static __always_inline bool is_discovery(struct packet *packet, struct flow_key *key) {
+  return key->family == FAMILY_IPV6 && key->protocol == PROTOCOL_ICMPV6 && packet->readable >= 8 &&
+         !packet->later && packet->upper.octets[0] >= ROUTER_SOLICITATION &&
+         packet->upper.octets[0] <= NEIGHBOUR_ADVERTISEMENT;
+}
+
+/* Fill in what the message is about; false where it is cut off before its target. */
+static __always_inline bool read_discovery(struct __sk_buff *skb, struct packet *packet,
+                                           struct discovery *event) {
+  event->type = packet->upper.octets[0];
+  if (event->type == ROUTER_ADVERTISEMENT)
+    event->lifetime = be16(packet->upper.halves[3]);
+  if (event->type < NEIGHBOUR_SOLICITATION)
+    return true;
+  return !bpf_skb_load_bytes(skb, packet->transport + 8, event->target, 16);
 }
 
 #endif

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dataplane.kernel import netns
-from dataplane.model.seen import LinkSeen, ListenerSeen, ProbeReport, RouteSeen, SettingSeen
+from dataplane.model.seen import (
+    LinkSeen,
+    ListenerSeen,
+    NeighbourSeen,
+    ProbeReport,
+    RouteSeen,
+    SettingSeen,
+)
 from probes.node.links import links
+from probes.node.neighbours import neighbours
 from probes.node.routes import routes
 from probes.node.sockets import listening
 from probes.node.sysctls import forwarding
@@ -28,13 +36,14 @@ class Readings:
     settings: tuple[SettingSeen, ...]
     routes: tuple[RouteSeen, ...]
     links: tuple[LinkSeen, ...]
+    neighbours: tuple[NeighbourSeen, ...]
     reports: tuple[ProbeReport, ...]
 
 
 def read(*, hosts: Namespaces, nodes: Namespaces, routers: Namespaces) -> Readings:
     """Read the sockets of hosts (pods, nodes), the forwarding of nodes and the routes of routers.
 
-    The links of hosts and routers are read as well.
+    Nodes are routers, too. The links and neighbours of hosts and routers are read as well.
 
     It blocks, a fraction of a millisecond per namespace. FileNotFoundError when one is gone.
     """
@@ -42,8 +51,9 @@ def read(*, hosts: Namespaces, nodes: Namespaces, routers: Namespaces) -> Readin
     return Readings(
         listeners=_each("sockets", "sock_diag", hosts, listening, reports),
         settings=_each("sysctls", "procfs", nodes, forwarding, reports),
-        routes=_each("routes", "rtnetlink", routers, routes, reports),
+        routes=_each("routes", "rtnetlink", {**nodes, **routers}, routes, reports),
         links=_each("links", "rtnetlink", {**hosts, **routers}, links, reports),
+        neighbours=_each("neighbours", "rtnetlink", {**hosts, **routers}, neighbours, reports),
         reports=tuple(reports),
     )
 

@@ -46,7 +46,8 @@ class Dry:
         self.stamps.ring.consume()
         self.stamps._events.clear()
         self.stamps._complaints.clear()
-        self.stamps._taken = 0
+        self.stamps._discoveries.clear()
+        self.stamps._taken = self.stamps._handed = 0
 
     def run(self, frame, *, program="ethernet_ingress", repeat=1, segments=0, size=0):
         """Run a frame; the program must say "next"."""
@@ -73,6 +74,11 @@ class Dry:
         """The stamped packets."""
         self.stamps.ring.consume()
         return list(self.stamps.read())
+
+    def discoveries(self):
+        """The messages of neighbour discovery."""
+        self.stamps.ring.consume()
+        return list(self.stamps.discoveries())
 
     def books(self):
         """What the tap counted."""

@@ -72,7 +72,10 @@ def reports(plan: Plan) -> Iterator[ProbeReport]:
     """Yield the books of the readings, without a gap."""
     for host in (*plan.pods, *plan.nodes):
         yield ProbeReport(probe="sockets", where=host.name, hook="sock_diag")
-        yield ProbeReport(probe="links", where=host.name, hook="rtnetlink")
+        for probe in ("links", "neighbours"):
+            yield ProbeReport(probe=probe, where=host.name, hook="rtnetlink")
     for node in plan.nodes:
         yield ProbeReport(probe="sysctls", where=node.name, hook="procfs")
-    yield ProbeReport(probe="routes", where="fabric", hook="rtnetlink")
+        yield ProbeReport(probe="routes", where=node.name, hook="rtnetlink")
+    for probe in ("routes", "links", "neighbours"):
+        yield ProbeReport(probe=probe, where="fabric", hook="rtnetlink")

@@ -1,5 +1,6 @@
 """What is read of a namespace is what is there: sockets, sysctls, routes, and the books about them."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,10 +10,19 @@ from pathlib import Path
 import pytest
 
 from dataplane.kernel import netlink, netns, process, vxlan
+from dataplane.kernel.routed import routed
 from dataplane.model.address import Family
-from dataplane.model.seen import LinkSeen, ListenerSeen, RouteSeen, SettingSeen
+from dataplane.model.seen import (
+    LinkSeen,
+    ListenerSeen,
+    NeighbourSeen,
+    NeighbourState,
+    RouteSeen,
+    SettingSeen,
+)
 from probes.node import readings, sockets, sysctls
 from probes.node.links import links
+from probes.node.neighbours import neighbours
 from probes.node.routes import routes
 
 pytestmark = pytest.mark.needs("root", "netns")
@@ -160,12 +170,14 @@ def test_readings_keep_books(namespace):
 
     assert [seen.owner for seen in read.listeners] == ["node-0"]
     assert {type(seen) for seen in read.settings} == {SettingSeen}
-    assert read.routes == ()
+    assert {seen.owner for seen in read.routes} <= {"node-0"}
     books = {(r.probe, r.where, r.hook): (r.counted, r.recorded, r.blind) for r in read.reports}
     assert books == {
         ("sockets", "node-0", "sock_diag"): (1, 1, None),
         ("sysctls", "node-0", "procfs"): (len(read.settings), len(read.settings), None),
+        ("routes", "node-0", "rtnetlink"): (len(read.routes), len(read.routes), None),
         ("links", "node-0", "rtnetlink"): (0, 0, None),
+        ("neighbours", "node-0", "rtnetlink"): (0, 0, None),
     }
 
 
@@ -174,7 +186,7 @@ def test_what_cannot_be_read_is_blind_and_not_nothing(namespace, monkeypatch):
 
     read = readings.read(hosts={}, nodes={"node-0": namespace}, routers={})
 
-    (report,) = read.reports
+    (report,) = (r for r in read.reports if r.probe == "sysctls")
     assert read.settings == ()
     assert "conf-of-a-kernel-without-ipv6" in (report.blind or "")
 
@@ -217,3 +229,60 @@ def test_an_interface_is_read_with_what_it_takes(namespace):
         LinkSeen(owner="pod-a", interface="eth0", mtu=1400),
         LinkSeen(owner="pod-a", interface="eth1", mtu=1500),
     }
+
+
+def test_neighbours_are_seen_with_what_became_of_them(namespace):
+    mac = "02:53:00:00:00:01"
+    for words in (
+        "link add one type veth peer name two",
+        "link set one up",
+        "link set two up",
+        f"-6 neigh add fe80::1 lladdr {mac} dev one nud permanent",
+        f"-6 neigh add fe80::2 lladdr {mac} dev one nud noarp",
+        f"-6 neigh add fe80::3 lladdr {mac} dev one nud reachable",
+        f"-6 neigh add fe80::4 lladdr {mac} dev one nud stale",
+        "-6 neigh add fe80::5 dev one nud failed",
+        f"neigh add 192.0.2.1 lladdr {mac} dev one nud stale",
+    ):
+        process.run(["ip", *words.split()], namespace=namespace)
+
+    seen = {n.address: n for n in netns.call(namespace, neighbours, "node-0")}
+
+    def neighbour(address: str, state: NeighbourState, mac: str | None = mac) -> NeighbourSeen:
+        own = ip_address(address)
+        return NeighbourSeen(owner="node-0", interface="one", address=own, state=state, mac=mac)
+
+    wanted = (
+        neighbour("fe80::3", NeighbourState.REACHABLE),
+        neighbour("fe80::4", NeighbourState.STALE),
+        neighbour("fe80::5", NeighbourState.FAILED, None),
+        neighbour("192.0.2.1", NeighbourState.STALE),
+    )
+    assert {ip_address(f"fe80::{n}") for n in (1, 2)}.isdisjoint(seen)
+    assert [seen.get(one.address) for one in wanted] == list(wanted)
+
+
+async def test_who_waits_for_a_route_goes_on_when_it_comes(namespace):
+    def ip(words: str) -> None:
+        process.run(["ip", *words.split()], namespace=namespace)
+
+    for words in ("link add one type veth peer name two", "link set one up", "link set two up"):
+        ip(words)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await routed(namespace, "::/0")
+    came: list[str] = []
+
+    async def wait() -> None:
+        await routed(namespace, "::/0")
+        came.append("default")
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(wait())
+        await asyncio.to_thread(ip, "-6 route add 2001:db8::/32 dev one")
+        assert came == []
+        await asyncio.to_thread(ip, "-6 route add default via fe80::1 dev one")
+
+    assert came == ["default"]
+    async with asyncio.timeout(30):
+        await routed(namespace, "::/0")  # what is there already is not waited for

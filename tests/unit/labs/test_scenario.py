@@ -29,6 +29,8 @@ def test_defaults(tmp_path):
         ("title: T\n", "manifest"),
         (GOOD + "manifets: x\n", "manifets"),
         (GOOD + "nodes: two\n", "nodes"),
+        (GOOD + "neighbours: asked\n", "neighbours"),
+        (GOOD + "default_routes: true\n", "default_routes"),
         (GOOD + "expect: {nat64: {state: wrong}}\n", "expect.nat64.state"),
         (GOOD + "clat: [\n", ""),
         (GOOD + "ingress: {target: pod}\n", "ingress.target"),

@@ -1,5 +1,6 @@
 """Topologies: every packet finds its way on paper, and nothing ever has to be asked for."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 
 import pytest
@@ -307,3 +308,57 @@ def test_many_pods():
     paper = Paper(built)
     assert paper.way("pod-a", made.pods[-1].addresses[0])[-1] == made.pods[-1].name
     assert made.pods[-1].name == "pod-sf"
+
+
+def test_lower_ends_resolve_their_router_where_the_plan_says_so():
+    made = plan(networking(**DUAL), nodes=2, pods=3, neighbours="resolved")
+
+    permanent, resolved = (
+        topology(replace(made, neighbours=how)) for how in ("permanent", "resolved")
+    )
+
+    lower = {(link.b.namespace, link.b.interface) for link in permanent.links}
+    asking = {node.name for node in made.nodes} | {pod.name for pod in made.pods}
+    gone = set(permanent.neighbours) - set(resolved.neighbours)
+    assert set(resolved.neighbours) < set(permanent.neighbours)
+    assert {(n.namespace, n.interface) for n in gone} == {e for e in lower if e[0] in asking}
+    assert {n.address for n in gone} == {ip_address("fe80::1")}
+    assert (resolved.links, resolved.routes) == (permanent.links, permanent.routes)
+    assert resolved.advertisers == ()
+
+
+def test_nodes_learn_their_ipv6_default_route_where_the_plan_says_so():
+    made = plan(networking(**DUAL), nodes=2, pods=3)
+
+    static, learned = (
+        topology(replace(made, default_routes=how)) for how in ("static", "advertised")
+    )
+
+    nodes = tuple(node.name for node in made.nodes)
+    gone = set(static.routes) - set(learned.routes)
+    assert {(r.namespace, r.destination, str(r.via)) for r in gone} == {
+        (name, None, "fe80::1") for name in nodes
+    }
+    assert {n.name: n.accept_ra for n in learned.namespaces if n.accept_ra} == dict.fromkeys(
+        nodes, 2
+    )
+    assert {n.accept_ra for n in static.namespaces} == {0}
+    (advertiser,) = learned.advertisers
+    assert (advertiser.namespace, advertiser.learners) == ("fabric", nodes)
+    ends = {(link.a.namespace, link.a.interface) for link in learned.links}
+    assert {("fabric", interface) for interface in advertiser.interfaces} <= ends
+
+
+def test_a_cluster_without_ipv6_leaves_nothing_to_advertise():
+    four = {
+        "type": "calico",
+        "nodes": "10.0.0.0/24",
+        "pods": "10.1.0.0/16",
+        "services": "10.2.0.0/16",
+    }
+    made = plan(networking(**four), neighbours="resolved", default_routes="advertised")
+
+    built = topology(made)
+
+    assert built.advertisers == ()
+    assert built.neighbours == topology(plan(networking(**four))).neighbours

@@ -15,9 +15,11 @@ from dataplane.model.evidence import Evidence, Header
 from dataplane.model.problem import InvalidInputError
 from dataplane.model.seen import (
     ConnectSeen,
+    DiscoverySeen,
     FlowSeen,
     LinkSeen,
     ListenerSeen,
+    NeighbourSeen,
     PacketSeen,
     ProbeReport,
     Quoted,
@@ -66,12 +68,14 @@ EVIDENCE = st.builds(
     outcomes=st.lists(values(Outcome), max_size=3).map(tuple),
     flows=st.lists(values(FlowSeen), max_size=3).map(tuple),
     packets=st.lists(values(PacketSeen), max_size=3).map(tuple),
+    discoveries=st.lists(values(DiscoverySeen), max_size=3).map(tuple),
     too_big=st.lists(values(TooBigSeen), max_size=3).map(tuple),
     connects=st.lists(values(ConnectSeen), max_size=3).map(tuple),
     listeners=st.lists(values(ListenerSeen), max_size=3).map(tuple),
     settings=st.lists(values(SettingSeen), max_size=3).map(tuple),
     routes=st.lists(values(RouteSeen), max_size=3).map(tuple),
     links=st.lists(values(LinkSeen), max_size=3).map(tuple),
+    neighbours=st.lists(values(NeighbourSeen), max_size=3).map(tuple),
     reports=st.lists(values(ProbeReport), max_size=3).map(tuple),
 )
 
@@ -229,8 +233,8 @@ def test_altering_one_seen_line_alters_the_answers(evidence):
         assert _states(altered(evidence, kind, change)) != before, kind
 
 
-READ = ("listener", "setting", "route", "link")
-READINGS = ("sockets", "sysctls", "routes", "links")
+READ = ("listener", "setting", "route", "link", "neighbour")
+READINGS = ("sockets", "sysctls", "routes", "links", "neighbours")
 
 
 def test_a_recording_from_before_there_were_readings_is_still_read(evidence):
