@@ -35,8 +35,6 @@ RTM_NEWADDR, RTM_GETADDR = 20, 22
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 RTM_NEWNEIGH, RTM_GETNEIGH = 28, 30
 RTM_GETQDISC = 38
-RTM_GETNSID = 90
-NETNSA_NSID, NETNSA_FD = 1, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -178,7 +176,7 @@ class Batch:
         """Send the requests in the calling thread's namespace; NetlinkError at the first refusal."""
         if not self._requests:
             return
-        with _socket() as channel:
+        with route_socket() as channel:
             sequence = 0
             for blob, whats in self._chunks():
                 channel.sendall(blob)
@@ -227,24 +225,6 @@ def links() -> list[dict[str, Any]]:
         }
         for message in _dump(RTM_GETLINK, ifinfmsg())
     ]
-
-
-def namespace_id(descriptor: int) -> int | None:
-    """Return the id that another namespace has in the calling thread's one, None without one.
-
-    A namespace has an id where a link leads to it (net/core/net_namespace.c, RTM_GETNSID).
-    """
-    attribute = struct.pack("=HHI", 8, NETNSA_FD, descriptor)
-    body = struct.pack("=B3x", socket.AF_UNSPEC) + attribute
-    with _socket() as channel:
-        channel.send(HEADER.pack(HEADER.size + len(body), RTM_GETNSID, NLM_F_REQUEST, 1, 0) + body)
-        data = channel.recv(65536)
-    _, kind, _, _, _ = HEADER.unpack_from(data)
-    if kind == NLMSG_ERROR:
-        (code,) = struct.unpack_from("=i", data, HEADER.size)
-        raise NetlinkError(-code, f"namespace id of descriptor {descriptor}: {os.strerror(-code)}")
-    length, which, number = struct.unpack_from("=HHi", data, HEADER.size + 4)
-    return number if length == 8 and which == NETNSA_NSID and number >= 0 else None
 
 
 def addresses() -> list[tuple[int, str]]:
@@ -302,7 +282,7 @@ async def carrier(where: str, interface: str, *, seconds: float) -> None:
 
     TimeoutError after `seconds`. `where` is the name of a namespace.
     """
-    channel = netns.call(where, _listening_socket)
+    channel = netns.call(where, link_events)
     with channel:
         route = AsyncIPRoute(use_socket=channel)
         try:
@@ -327,17 +307,14 @@ def link_events() -> socket.socket:
 
     What is read tells no more than that; where it overflows, reading says ENOBUFS.
     """
-    return _listening_socket()
-
-
-def _listening_socket() -> socket.socket:
-    channel = _socket()
+    channel = route_socket()
     channel.bind((0, RTMGRP_LINK))
     channel.settimeout(0)
     return channel
 
 
-def _socket() -> socket.socket:
+def route_socket() -> socket.socket:
+    """Return a channel to rtnetlink in the calling thread's namespace, which says errors in words."""
     channel = socket.socket(
         socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
     )
@@ -383,7 +360,7 @@ def _dump(kind: int, request: nlmsg) -> list[Any]:
     request.encode()
     marshal = MarshalRtnl()
     found: list[Any] = []
-    with _socket() as channel:
+    with route_socket() as channel:
         channel.sendall(request.data)
         while True:
             for message in marshal.parse(channel.recv(1 << 17), 1):

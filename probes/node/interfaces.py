@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dataplane.kernel import netlink, netns
+from dataplane.kernel.namespaceid import namespace_id
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.topology import Point, Tap
 from probes.node.pods import Pod, Pods, node_root
@@ -121,7 +122,7 @@ def _known_as(namespace: Path) -> tuple[int | None, int]:
     """Return a namespace's id in the calling thread's one, and its cookie."""
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return netlink.namespace_id(descriptor), netns.call(descriptor, netns.cookie)
+        return namespace_id(descriptor), netns.call(descriptor, netns.cookie)
     finally:
         os.close(descriptor)
 
