@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from dataplane.model.plan import NodePlan, Plan, PodPlan
-from dataplane.model.topology import Ruleset, Topology
+from dataplane.model.topology import Role, Ruleset, Topology
 from labs import faults as package
 
 
@@ -60,6 +60,11 @@ def needs_dual_stack(plan: Plan) -> str | None:
 def needs_neighbour(plan: Plan) -> str | None:
     """Return why a plan without a second cluster gives the fault nothing to break."""
     return None if plan.neighbour else "the lab has one cluster only (a scenario's `second`)"
+
+
+def routers(topology: Topology) -> frozenset[str]:
+    """Return the routers around the nodes, by name."""
+    return frozenset(n.name for n in topology.namespaces if n.role is Role.FABRIC and not n.foreign)
 
 
 def victim_pod(plan: Plan, random: Random) -> PodPlan:

@@ -18,6 +18,7 @@ class Role(StrEnum):
     POD = "pod"
     NODE = "node"
     FABRIC = "fabric"
+    SEGMENT = "segment"
     GATEWAY = "gateway"
     INTERNET = "internet"
     SERVER = "server"
@@ -84,6 +85,17 @@ class Link:
     a: End
     b: End
     mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """A bridge over interfaces of its namespace (`ports`): the hosts behind them share a link."""
+
+    namespace: str
+    interface: str
+    index: int
+    mac: str
+    ports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,3 +280,4 @@ class Topology:
     rulesets: tuple[Ruleset, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     proxies: tuple[ProxySpec, ...] = ()
+    bridges: tuple[Bridge, ...] = ()

@@ -25,7 +25,7 @@ from dataplane.model.topology import (
     Topology,
     TranslatorSpec,
 )
-from dataplane.planning import neighbour
+from dataplane.planning import neighbour, underlay
 from dataplane.planning.names import records, zones
 from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
 
@@ -42,7 +42,7 @@ def topology(plan: Plan) -> Topology:
     for server in plan.servers:
         wiring.namespace(server.name, Role.SERVER)
     wiring.namespace("gateway", Role.GATEWAY, forwarding=True)
-    wiring.namespace("fabric", Role.FABRIC, forwarding=True)
+    underlay.namespaces(wiring, plan)
     for node in plan.nodes:
         wiring.namespace(node.name, Role.NODE, forwarding=True)
     in_pod = plan.clat is not None and plan.clat.placement is ClatPlacement.POD
@@ -83,6 +83,7 @@ def topology(plan: Plan) -> Topology:
         taps=tuple(wiring.taps),
         rulesets=_nat66(plan),
         proxies=_proxies(plan),
+        bridges=tuple(wiring.bridges),
     )
 
 
@@ -100,9 +101,9 @@ def _internet(wiring: Wiring, plan: Plan) -> None:
         upper=plan.transit.internet,
         lower=plan.transit.edge,
     )
-    ranges = (*plan.node_ranges, *plan.pod_ranges)
+    known = _of_network(underlay.announced(plan), Family.IPV6)
     inside = (
-        *(n for n in _distinct(_of_network(ranges, Family.IPV6)) if n not in plan.cloud.nat66),
+        *(network for network in known if network not in plan.cloud.nat66),
         *(host(address) for address in _of((*plan.transit.fabric, *plan.resolver), Family.IPV6)),
     )
     for network in inside:
@@ -114,16 +115,7 @@ def _internet(wiring: Wiring, plan: Plan) -> None:
 def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
     """Wire the gateway to the fabric, with the NAT64 device beside it."""
     wiring.up("gateway", "edge", tuple(Family))
-    wiring.link(
-        ("gateway", "fabric"),
-        ("fabric", "gateway"),
-        upper=plan.resolver,
-        lower=plan.transit.fabric,
-    )
-    wiring.up("fabric", "gateway", _families(plan.transit.fabric))
-    for network in _distinct((*plan.node_ranges, *plan.pod_ranges)):
-        via = _of(plan.transit.fabric, family_of(network))
-        wiring.down("gateway", "fabric", network, via=via[0])
+    underlay.wire(wiring, plan)
     translators = []
     nat64 = plan.nat64
     if nat64 is not None:
@@ -150,14 +142,7 @@ def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
 
 def _node(wiring: Wiring, plan: Plan, node: NodePlan) -> list[TranslatorSpec]:
     """Wire a node to the fabric and its pods to the node; routes as native routing has them."""
-    wiring.link(("fabric", node.name), (node.name, "uplink"), lower=node.addresses)
-    families = _families(node.addresses)
-    wiring.up(node.name, "uplink", families)
-    for prefix in node.pod_prefixes:
-        via = node.address(family_of(prefix))
-        if via is not None:
-            wiring.down("fabric", node.name, prefix, via=via)
-    wiring.tap(node.name, "uplink", Point.UPLINK, node.name)
+    underlay.node(wiring, plan, node)
     translators = []
     for place, pod in enumerate(node.pods):
         translators += _pod(wiring, plan, pod, place)
@@ -320,8 +305,3 @@ def _of(addresses: Iterable[Address], family: Family) -> tuple[Address, ...]:
 
 def _of_network(networks: Iterable[Network], family: Family) -> tuple[Network, ...]:
     return tuple(network for network in networks if family_of(network) is family)
-
-
-def _distinct(networks: Iterable[Network]) -> tuple[Network, ...]:
-    """Return the networks without repetition; nodes and pods may share a range."""
-    return tuple(dict.fromkeys(networks))
