@@ -13,6 +13,7 @@ from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.plan import NodePlan, Plan
 from dataplane.model.topology import Point, Role
 from dataplane.planning.wiring import UPPER6, Wiring
+from dataplane.rules.gardener import cidrs
 
 FABRIC, NETWORK = "fabric", "network"
 BRIDGE, NODES, UPLINK = "br0", "nodes", "uplink"
@@ -37,6 +38,8 @@ def namespaces(wiring: Wiring, plan: Plan) -> None:
 def announced(plan: Plan) -> Iterator[Network]:
     """Yield what is known of the cluster upstream: its ranges, or the subnets with a router.
 
+    Services are known there where a router has a route for them.
+
     A router tells its upstream what it is attached to. IPv4 pods are outside of that, and are
     routed all the same: how a cloud hides them is not what is planned here.
     """
@@ -44,6 +47,11 @@ def announced(plan: Plan) -> Iterator[Network]:
     found = [
         attached.get(Family.IPV6, network) if family_of(network) is Family.IPV6 else network
         for network in (*plan.node_ranges, *plan.pod_ranges)
+    ]
+    found += [
+        route.destination
+        for route in plan.service_routes
+        if not any(cidrs.intersect(route.destination, network) for network in found)
     ]
     yield from dict.fromkeys(found)
 
@@ -70,21 +78,25 @@ def wire(wiring: Wiring, plan: Plan) -> None:
 
 
 def node(wiring: Wiring, plan: Plan, node: NodePlan) -> None:
-    """Wire a node's uplink, with the routes to its pods."""
+    """Wire a node's uplink, with the routes to its pods, and to Services where it is their way in."""
     families = tuple(dict.fromkeys(map(family_of, node.addresses)))
     if plan.cloud.routers:
         _plugged(wiring, plan, node)
     else:
         wiring.link((FABRIC, node.name), (node.name, UPLINK), lower=node.addresses)
     wiring.up(node.name, UPLINK, families)
-    for prefix in node.pod_prefixes:
-        via = node.address(family_of(prefix))
+    behind = (
+        *node.pod_prefixes,
+        *(route.destination for route in plan.service_routes if route.via in node.addresses),
+    )
+    for network in behind:
+        via = node.address(family_of(network))
         if via is None:
             continue
         if plan.cloud.routers:
-            wiring.route(routers(plan)[family_of(prefix)], NODES, prefix, via=via)
+            wiring.route(routers(plan)[family_of(network)], NODES, network, via=via)
         else:
-            wiring.down(FABRIC, node.name, prefix, via=via)
+            wiring.down(FABRIC, node.name, network, via=via)
     wiring.tap(node.name, UPLINK, Point.UPLINK, node.name)
 
 
