@@ -13,7 +13,7 @@ from random import Random
 from dataplane.model.address import Family
 from dataplane.model.ingress import BalancerPlan
 from dataplane.model.plan import NodePlan, Plan, PodPlan
-from dataplane.model.topology import Ruleset, Topology
+from dataplane.model.topology import Role, Ruleset, Topology
 from labs import faults as package
 
 
@@ -100,6 +100,11 @@ def needs_advertising(plan: Plan) -> str | None:
     if not any(node.address(Family.IPV6) for node in plan.nodes):
         return "the nodes have no IPv6"
     return None if plan.default_routes == "advertised" else "default routes are written down"
+
+
+def routers(topology: Topology) -> frozenset[str]:
+    """Return the routers around the nodes, by name."""
+    return frozenset(n.name for n in topology.namespaces if n.role is Role.FABRIC and not n.foreign)
 
 
 def victim_pod(plan: Plan, random: Random) -> PodPlan:

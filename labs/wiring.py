@@ -9,6 +9,7 @@ from dataplane.kernel.netlink import Batch, NetlinkError, Peer
 from dataplane.model.address import Network
 from dataplane.model.errors import LabFailedError
 from dataplane.model.topology import (
+    Bridge,
     End,
     Link,
     Namespace,
@@ -101,6 +102,8 @@ def addresses(topology: Topology, members: Iterable[Namespace]) -> Batches:
         batches[link.b.namespace].up(link.b.index)
         for end in (link.a, link.b):
             _add_addresses(batches[end.namespace], end)
+    for bridge in topology.bridges:
+        _add_bridge(batches[bridge.namespace], bridge, indexes)
     for spec in topology.translators:
         batch = batches[spec.namespace]
         batch.up(spec.index, mtu=spec.mtu)
@@ -162,6 +165,12 @@ def _make_tunnel(spec: Tunnel) -> None:
 def _add_addresses(batch: Batch, end: End) -> None:
     for address in end.addresses:
         batch.address(end.index, address)
+
+
+def _add_bridge(batch: Batch, bridge: Bridge, indexes: dict[tuple[str, str], int]) -> None:
+    batch.bridge(bridge.interface, index=bridge.index, mac=bridge.mac)
+    for port in bridge.ports:
+        batch.port(indexes[bridge.namespace, port], bridge.index)
 
 
 def _indexes(topology: Topology) -> dict[tuple[str, str], int]:

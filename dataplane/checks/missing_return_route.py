@@ -25,7 +25,7 @@ from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import Places
 from dataplane.checks.ground.routing import Routing, worded
 from dataplane.checks.ground.sights import Sights
-from dataplane.model.address import Address, Network, family_of
+from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.answer import Judgement
 from dataplane.model.plan import NodePlan, Plan
 from dataplane.model.seen import PacketSeen
@@ -81,7 +81,10 @@ class _Bench:
         """Ask every router where it sends each prefix."""
         routing = Routing(self.view.plan, self.view.evidence.routes)
         for router in routing.routers:
+            carried = {family for family in Family if routing.carries(router, family)}
             for node, prefix in self.prefixes:
+                if family_of(prefix) not in carried:
+                    continue
                 self.looked_at += 1
                 if not routing.delivers(router, prefix, node):
                     route = routing.best(router, prefix)

@@ -12,7 +12,8 @@ is right where the other end had asked that address before: an earlier flow of t
 other way round at the same place, or for ICMP errors and later fragments any earlier flow to it.
 Where flows were lost, or a TCP connection is older than the probes, nothing is said of it. And at
 the routes of the routers around the nodes: one whose destination lies inside a Service range is a
-finding, unless the plan has it (Services that are routed from upstream on purpose).
+finding, unless the plan has it (Services that are routed from upstream on purpose). Such a route must
+be there, then, and lead to a node; where there is a second cluster, its pods ask the ClusterIPs.
 
 What to do: see which rule on the node names or picks the address (nft list ruleset: snat,
 masquerade; ip address show kube-ipvs0), and remove routes to the Service range from the router.
@@ -21,14 +22,15 @@ masquerade; ip address show kube-ipvs0), and remove routes to the Service range 
 from collections import defaultdict
 from collections.abc import Iterable
 
+from dataplane.checks.ground.inbound import Inbound
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import Places
 from dataplane.checks.ground.sights import Sights
-from dataplane.model.address import Address
+from dataplane.model.address import Address, family_of
 from dataplane.model.answer import Judgement
 from dataplane.model.plan import NodePlan, Plan
 from dataplane.model.seen import FlowSeen, RouteSeen
-from dataplane.model.stimulus import Stimulus
+from dataplane.model.stimulus import Reach, Stimulus, Transport
 from dataplane.model.topology import Point, Tap
 from dataplane.model.view import Check, Sight, View
 
@@ -46,9 +48,27 @@ def applies(plan: Plan) -> str | None:
     return None if plan.service_ranges else "the plan has no Service range"
 
 
-def stimuli(_plan: Plan) -> tuple[Stimulus, ...]:
-    """Return nothing: what the other checks send is looked at."""
-    return ()
+def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
+    """Return what a second cluster asks of Services that are routed; all else others send."""
+    others = plan.neighbour.actors if plan.neighbour is not None else ()
+    return tuple(
+        Reach(
+            id=f"{NAME}/{other.name}/{service.name}/{address}/{transport}",
+            check=NAME,
+            pod=other.name,
+            target=str(address),
+            transport=transport,
+            port=service.port,
+            family=family_of(address),
+            label="neighbour-service",
+        )
+        for other in others
+        for route in plan.service_routes
+        for service in plan.services
+        for address in service.addresses
+        if address in route.destination and other.address(family_of(address)) is not None
+        for transport in (Transport.TCP, Transport.UDP)
+    )
 
 
 class _Asked:
@@ -178,7 +198,13 @@ def judge(view: View) -> Judgement:
     bench = _Bench(view)
     bench.judge_flows()
     bench.judge_routes()
-    return Judgement(looked_at=bench.looked_at, findings=bench.ledger.findings())
+    inbound = Inbound(view, bench.ledger)
+    inbound.judge()
+    return Judgement(
+        looked_at=bench.looked_at + inbound.looked_at,
+        findings=bench.ledger.findings(),
+        doubts=tuple(inbound.doubts),
+    )
 
 
 CHECK = Check(

@@ -102,6 +102,26 @@ class Batch:
         ]
         self._add(message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, f"link add {interface}")
 
+    def bridge(self, interface: str, *, index: int, mac: str) -> None:
+        """Add a bridge, which comes up; it has no spanning tree and learns who is where."""
+        message = ifinfmsg()
+        message["index"] = index
+        message["flags"] = message["change"] = IFF_UP
+        message["attrs"] = [
+            ("IFLA_IFNAME", interface),
+            ("IFLA_ADDRESS", mac),
+            ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]}),
+        ]
+        what = f"link add {interface} type bridge"
+        self._add(message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, what)
+
+    def port(self, index: int, bridge: int) -> None:
+        """Make an interface a port of a bridge in the same namespace."""
+        message = ifinfmsg()
+        message["index"] = index
+        message["attrs"] = [("IFLA_MASTER", bridge)]
+        self._add(message, RTM_NEWLINK, 0, f"link set {index} master {bridge}")
+
     def up(self, index: int, *, mtu: int | None = None) -> None:
         """Set an interface up, and its MTU (octets) when one is given."""
         message = ifinfmsg()

@@ -74,6 +74,19 @@ class RoutePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouterPlan:
+    """A router of the cloud, attached to one subnet: it tells its upstream of that one alone."""
+
+    name: str
+    subnet: Network
+
+    @property
+    def family(self) -> Family:
+        """Return the family that the router carries."""
+        return family_of(self.subnet)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitPlan:
     """A limit of the cloud: `used` of `most`; `remark` says what can be done about it."""
 
@@ -87,13 +100,15 @@ class LimitPlan:
 class CloudPlan:
     """What the cloud model decided beside addresses.
 
-    `source` says where the IPv6 block comes from. `nat66` are the ranges whose IPv6 sources are
+    `source` says where the IPv6 block comes from. `routers` are those with a subnet each, at most one
+    per family, on one network that all nodes are on; empty where one does it all. `nat66` are the ranges whose IPv6 sources are
     translated at the edge, once, and nowhere else.
     """
 
     model: str = "local"
     source: str = ""
     subnets: tuple[SubnetPlan, ...] = ()
+    routers: tuple[RouterPlan, ...] = ()
     routes: tuple[RoutePlan, ...] = ()
     limits: tuple[LimitPlan, ...] = ()
     nat66: tuple[IPv6Network, ...] = ()

@@ -19,6 +19,7 @@ class Role(StrEnum):
     POD = "pod"
     NODE = "node"
     FABRIC = "fabric"
+    SEGMENT = "segment"
     GATEWAY = "gateway"
     INTERNET = "internet"
     SERVER = "server"
@@ -92,6 +93,17 @@ class Link:
     a: End
     b: End
     mtu: int = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """A bridge over interfaces of its namespace (`ports`): the hosts behind them share a link."""
+
+    namespace: str
+    interface: str
+    index: int
+    mac: str
+    ports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,3 +336,4 @@ class Topology:
     balancers: tuple[BalancerSpec, ...] = ()
     webs: tuple[WebSpec, ...] = ()
     advertisers: tuple[AdvertiserSpec, ...] = ()
+    bridges: tuple[Bridge, ...] = ()

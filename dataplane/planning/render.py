@@ -178,7 +178,7 @@ def _nodes(plan: Plan) -> list[tuple[str, ...]]:
             str(node.clat_prefix or "-"),
             str(len(node.pods)),
         )
-        for node in plan.nodes
+        for node in (*plan.nodes, *(plan.neighbour.nodes if plan.neighbour else ()))
     ]
 
 
@@ -191,7 +191,7 @@ def _pods(plan: Plan) -> list[tuple[str, ...]]:
             str(pod.clat_address or "-"),
             "actor" if pod.actor else "idle",
         )
-        for pod in plan.pods
+        for pod in (*plan.pods, *(plan.neighbour.pods if plan.neighbour else ()))
     ]
 
 

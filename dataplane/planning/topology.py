@@ -28,7 +28,7 @@ from dataplane.model.topology import (
     TranslatorSpec,
 )
 from dataplane.planning import ingresswiring as ingress
-from dataplane.planning import neighbour
+from dataplane.planning import neighbour, underlay
 from dataplane.planning.names import records, zones
 from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
 
@@ -45,10 +45,10 @@ def topology(plan: Plan) -> Topology:
     for server in plan.servers:
         wiring.namespace(server.name, Role.SERVER)
     wiring.namespace("gateway", Role.GATEWAY, forwarding=True)
-    wiring.namespace("fabric", Role.FABRIC, forwarding=True)
+    underlay.namespaces(wiring, plan)
     for node in plan.nodes:
         # 2: where an interface forwards, 1 takes no router advertisement.
-        learning = 2 if _learns(plan, node) else 0
+        learning = 2 if underlay.learns(plan, node) else 0
         wiring.namespace(node.name, Role.NODE, forwarding=True, accept_ra=learning)
     in_pod = plan.clat is not None and plan.clat.placement is ClatPlacement.POD
     for pod in plan.pods:
@@ -96,6 +96,7 @@ def topology(plan: Plan) -> Topology:
         balancers=ingress.balancers(plan),
         webs=ingress.webs(plan),
         advertisers=_advertisers(plan),
+        bridges=tuple(wiring.bridges),
     )
 
 
@@ -113,9 +114,9 @@ def _internet(wiring: Wiring, plan: Plan) -> None:
         upper=plan.transit.internet,
         lower=plan.transit.edge,
     )
-    ranges = (*plan.node_ranges, *plan.pod_ranges)
+    known = _of_network(underlay.announced(plan), Family.IPV6)
     inside = (
-        *(n for n in _distinct(_of_network(ranges, Family.IPV6)) if n not in plan.cloud.nat66),
+        *(network for network in known if network not in plan.cloud.nat66),
         *(host(address) for address in _of((*plan.transit.fabric, *plan.resolver), Family.IPV6)),
     )
     for network in inside:
@@ -139,25 +140,16 @@ def _balancers(wiring: Wiring, plan: Plan) -> None:
             family = family_of(address)
             for place, below, hops in (
                 ("internet", "gateway", plan.transit.edge),
-                ("gateway", "fabric", plan.transit.fabric),
-                ("fabric", node.name, node.addresses),
+                ("gateway", underlay.routers(plan)[family], plan.transit.fabric),
             ):
                 wiring.down(place, below, host(address), via=_of(hops, family)[0])
+            underlay.towards(wiring, plan, node, host(address))
 
 
 def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
     """Wire the gateway to the fabric, with the NAT64 device beside it."""
     wiring.up("gateway", "edge", tuple(Family))
-    wiring.link(
-        ("gateway", "fabric"),
-        ("fabric", "gateway"),
-        upper=plan.resolver,
-        lower=plan.transit.fabric,
-    )
-    wiring.up("fabric", "gateway", _families(plan.transit.fabric))
-    for network in _distinct((*plan.node_ranges, *plan.pod_ranges)):
-        via = _of(plan.transit.fabric, family_of(network))
-        wiring.down("gateway", "fabric", network, via=via[0])
+    underlay.wire(wiring, plan)
     translators = []
     nat64 = plan.nat64
     if nat64 is not None:
@@ -184,17 +176,7 @@ def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
 
 def _node(wiring: Wiring, plan: Plan, node: NodePlan) -> list[TranslatorSpec]:
     """Wire a node to the fabric and its pods to the node; routes as native routing has them."""
-    resolved = plan.neighbours == "resolved"
-    wiring.link(
-        ("fabric", node.name), (node.name, "uplink"), lower=node.addresses, resolved=resolved
-    )
-    learned = {Family.IPV6} if _learns(plan, node) else set[Family]()
-    wiring.up(node.name, "uplink", tuple(f for f in _families(node.addresses) if f not in learned))
-    for prefix in node.pod_prefixes:
-        via = node.address(family_of(prefix))
-        if via is not None:
-            wiring.down("fabric", node.name, prefix, via=via)
-    wiring.tap(node.name, "uplink", Point.UPLINK, node.name)
+    underlay.node(wiring, plan, node)
     translators = []
     for place, pod in enumerate(node.pods):
         translators += _pod(wiring, plan, pod, place)
@@ -303,17 +285,12 @@ def _proxies(plan: Plan) -> tuple[ProxySpec, ...]:
     )
 
 
-def _learns(plan: Plan, node: NodePlan) -> bool:
-    """Tell whether a node has its IPv6 default route from router advertisements."""
-    return plan.default_routes == "advertised" and node.address(Family.IPV6) is not None
-
-
 def _advertisers(plan: Plan) -> tuple[AdvertiserSpec, ...]:
     """Return the fabric as the router that the nodes hear of."""
-    learners = tuple(node.name for node in plan.nodes if _learns(plan, node))
+    learners = tuple(node.name for node in plan.nodes if underlay.learns(plan, node))
     if not learners:
         return ()
-    return (AdvertiserSpec(namespace="fabric", interfaces=learners, learners=learners),)
+    return (AdvertiserSpec(namespace=underlay.FABRIC, interfaces=learners, learners=learners),)
 
 
 def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:
@@ -371,8 +348,3 @@ def _of(addresses: Iterable[Address], family: Family) -> tuple[Address, ...]:
 
 def _of_network(networks: Iterable[Network], family: Family) -> tuple[Network, ...]:
     return tuple(network for network in networks if family_of(network) is family)
-
-
-def _distinct(networks: Iterable[Network]) -> tuple[Network, ...]:
-    """Return the networks without repetition; nodes and pods may share a range."""
-    return tuple(dict.fromkeys(networks))

@@ -1,13 +1,14 @@
 """Links, routes and neighbour entries, put together consistently: what the topology is written in."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import count
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.topology import (
+    Bridge,
     End,
     Link,
     Namespace,
@@ -58,6 +59,7 @@ class Wiring:
     routes: list[Route] = field(default_factory=list)
     neighbours: list[Neighbour] = field(default_factory=list)
     taps: list[Tap] = field(default_factory=list)
+    bridges: list[Bridge] = field(default_factory=list)
     _indexes: "count[int]" = field(default_factory=lambda: count(FIRST_INDEX))
     _ends: dict[tuple[str, str], End] = field(default_factory=dict)
     _asides: set[tuple[str, str]] = field(default_factory=set)
@@ -112,6 +114,37 @@ class Wiring:
                 self.route(a.namespace, a.interface, host(address))
             else:
                 self.route(a.namespace, a.interface, host(address), via=LOWER6)
+
+    def bridge(self, namespace: str, interface: str) -> None:
+        """Put a bridge into a namespace, for `plug` to plug hosts into."""
+        index = self.index()
+        self.bridges.append(
+            Bridge(namespace=namespace, interface=interface, index=index, mac=mac(index), ports=())
+        )
+
+    def plug(
+        self, namespace: str, host: tuple[str, str], addresses: tuple[Address, ...] = ()
+    ) -> None:
+        """Plug an interface (name of the host, interface) into the bridge of a namespace.
+
+        Who is to be reached there by whom has to be said (`meet`): nobody asks on a segment.
+        """
+        port = self._end((namespace, interface_name(host[0])), ())
+        self.links.append(Link(a=port, b=self._end(host, addresses)))
+        self.bridges = [
+            replace(bridge, ports=(*bridge.ports, port.interface))
+            if bridge.namespace == namespace
+            else bridge
+            for bridge in self.bridges
+        ]
+
+    def meet(self, above: tuple[str, str], below: tuple[str, str], address: Address) -> None:
+        """Let a router and a host of one segment know each other by the host's address."""
+        a, b = self._ends[above], self._ends[below]
+        six = family_of(address) is Family.IPV6
+        self._neighbour(b, UPPER6 if six else UPPER4, a)
+        self._neighbour(a, address, b)
+        self.route(a.namespace, a.interface, host(address))
 
     def up(self, namespace: str, interface: str, families: tuple[Family, ...]) -> None:
         """Route everything of these families to the upper end of a link."""

@@ -12,7 +12,7 @@ from random import Random
 from dataplane.model.address import Address, Family, family_of
 from dataplane.model.plan import Plan, PodPlan
 from dataplane.model.topology import Link, Route, Topology
-from labs.fault import Fault, Faulted, victim_pod
+from labs.fault import Fault, Faulted, routers, victim_pod
 
 OFFSET = 0xF00  # from the start of the other node's prefix: behind the addresses of any lab's pods
 
@@ -39,7 +39,7 @@ def _apply(topology: Topology, plan: Plan, random: Random) -> Faulted:
     routes += [
         replace(route, destination=IPv6Network(stray))
         for route in topology.routes
-        if route.namespace == "fabric"
+        if route.namespace in routers(topology)
         and route.destination in plan.node(pod.node).pod_prefixes
         and route.destination is not None
         and family_of(route.destination) is Family.IPV6

@@ -12,7 +12,7 @@ from dataplane.model.address import Family, Network, family_of
 from dataplane.model.cloud import Allocator
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Topology
-from labs.fault import Fault, Faulted, victim_node
+from labs.fault import Fault, Faulted, routers, victim_node
 
 
 def _applies(plan: Plan) -> str | None:
@@ -34,7 +34,7 @@ def _apply(topology: Topology, plan: Plan, random: Random) -> Faulted:
     before = _both(own, beside)
     routes = tuple(
         replace(route, destination=before)
-        if route.namespace == "fabric" and route.destination == own
+        if route.namespace in routers(topology) and route.destination == own
         else route
         for route in topology.routes
     )

@@ -10,7 +10,7 @@ from random import Random
 from dataplane.model.address import Family
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Topology
-from labs.fault import Fault, Faulted, victim_node, with_ruleset
+from labs.fault import Fault, Faulted, routers, victim_node, with_ruleset
 
 MTUS = (1300, 1380, 1420)
 MUTE = "icmpv6 type packet-too-big drop"
@@ -25,11 +25,11 @@ def _apply(topology: Topology, plan: Plan, random: Random) -> Faulted:
     node = victim_node(plan, random).name
     mtu = random.choice(MTUS)
     links = tuple(
-        replace(link, mtu=mtu) if (link.a.namespace, link.b.namespace) == ("fabric", node) else link
+        replace(link, mtu=mtu) if (link.b.namespace, link.b.interface) == (node, "uplink") else link
         for link in topology.links
     )
     muted = replace(topology, links=links)
-    for router in (node, "fabric"):
+    for router in (node, *sorted(routers(topology))):
         muted = with_ruleset(muted, router, MUTE, chain=CHAIN)
     return Faulted(topology=muted, subjects=(node,))
 

@@ -4,12 +4,13 @@ Whatever is sent there from outside, and has no Service, bounces between node an
 """
 
 from dataclasses import replace
+from ipaddress import ip_network
 from random import Random
 
 from dataplane.model.address import family_of
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Route, Topology
-from labs.fault import Fault, Faulted, victim_node
+from labs.fault import Fault, Faulted, routers, victim_node
 
 
 def _applies(plan: Plan) -> str | None:
@@ -18,16 +19,16 @@ def _applies(plan: Plan) -> str | None:
 
 def _apply(topology: Topology, plan: Plan, random: Random) -> Faulted:
     node = victim_node(plan, random)
-    down = next(
-        end.interface
-        for link in topology.links
-        for end, other in ((link.a, link.b), (link.b, link.a))
-        if end.namespace == "fabric" and other.namespace == node.name
-    )
-    routes = tuple(
-        Route(namespace="fabric", interface=down, destination=network, via=via)
+    ways = [
+        (route, network, via)
         for network in plan.service_ranges
         if (via := node.address(family_of(network))) is not None
+        for route in topology.routes
+        if route.namespace in routers(topology) and route.destination == ip_network(via)
+    ]
+    routes = tuple(
+        Route(namespace=way.namespace, interface=way.interface, destination=network, via=via)
+        for way, network, via in ways
     )
     return Faulted(
         topology=replace(topology, routes=(*topology.routes, *routes)), subjects=(node.name,)

@@ -51,6 +51,8 @@ class Faults:
     silent_gateway: bool = False
     loopback: set[str] = field(default_factory=set)  # pods whose server is bound to loopback
     not_forwarding: set[str] = field(default_factory=set)  # nodes, as their sysctls say
+    services_lost: bool = False  # nobody outside routes services
+    untranslated: set[str] = field(default_factory=set)  # nodes that know of no services
     hiding_from_neighbour: set[str] = field(default_factory=set)  # nodes
     encapsulating: set[str] = field(default_factory=set)  # nodes that send VXLAN to other nodes
     service_clients: set[str] = field(
@@ -138,9 +140,11 @@ class Network:
         packet = self._out_of_pod(hops, pod, target, port, sport)
         if packet is None:
             return hops, DROP
-        if target == METADATA:
-            return hops, None if pod.name in self.faults.leaking else DROP
         node = pod.node
+        from_outside = node in self.plan.strangers and packet.destination not in self._pods
+        if target == METADATA or from_outside:
+            leaks = None if pod.name in self.faults.leaking else DROP
+            return hops, self._inbound(hops, node, packet) if from_outside else leaks
         packet = self._hidden(node, packet, self._service(packet))
         verdict = self.faults.rule(node, packet.source, packet.destination)
         if verdict:
@@ -158,6 +162,27 @@ class Network:
         if packet.destination in self.plan.resolver:
             return hops, DROP if self.faults.silent_resolver else None
         return hops, self._outside(hops, packet)
+
+    def _inbound(self, hops: list[Hop], node: str, packet: Packet) -> str | None:
+        """Carry a neighbour's packet to a service, by way of the node that the route names."""
+        hops.append(self._uplink(node, None, packet, leaving=True))
+        route = next(
+            (r for r in self.plan.service_routes if packet.destination in r.destination), None
+        )
+        if route is None or self.faults.services_lost:
+            return DROP
+        way = next(n for n in self.plan.nodes if route.via in n.addresses)
+        hops.append(self._uplink(way.name, None, packet, leaving=False))
+        if way.name in self.faults.untranslated:
+            return DROP
+        source = way.address(family_of(packet.source))
+        packet = replace(
+            self._service(packet), source=source, source_port=packet.source_port + 20_000
+        )
+        there = self._pods[packet.destination]
+        if there.node != way.name:
+            hops.append(self._uplink(way.name, there, packet, leaving=True))
+        return self._into_pod(hops, way.name, there, packet)
 
     def _out_of_pod(
         self, hops: list[Hop], pod: PodPlan, target: Address, port: int, sport: int

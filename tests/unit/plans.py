@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import count
 
 from dataplane.model.address import Family
+from dataplane.model.cloud import RoutePlan
 from dataplane.model.cluster import Cluster, RangeWish, Strategy
 from dataplane.model.plan import (
     ClatPlacement,
@@ -83,6 +84,17 @@ def with_neighbour(plan: Plan) -> Plan:
         nodes=(node,),
     )
     return replace(plan, neighbour=neighbour)
+
+
+def routed(plan: Plan) -> Plan:
+    """Return a plan whose IPv6 Services the fabric leads to the first node, on purpose."""
+    node = plan.nodes[0].address(Family.IPV6)
+    routes = tuple(
+        RoutePlan(table="fabric", destination=network, target="any node (ECMP)", via=node)
+        for network in plan.service_ranges
+        if network.version == 6
+    )
+    return replace(plan, cloud=replace(plan.cloud, routes=routes))
 
 
 def _cluster(name: str, *families: Family) -> Cluster:

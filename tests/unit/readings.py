@@ -44,6 +44,10 @@ def settings(plan: Plan, faults: Faults, taps: Iterable[Tap]) -> Iterator[Settin
 def routes(plan: Plan, faults: Faults) -> Iterator[RouteSeen]:
     """Yield the fabric's routes: the way up, and each node's pod prefixes."""
     yield RouteSeen(owner="fabric", destination=ip_network("::/0"), via=UP, interface="gateway")
+    for route in () if faults.services_lost else plan.service_routes:
+        yield RouteSeen(
+            owner=route.table, destination=route.destination, via=route.via, interface="node-0"
+        )
     for node in plan.nodes:
         networks = node.pod_prefixes
         if node.name == faults.service_route:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-from dataplane.model.address import Address, Network
+from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.plan import NodePlan, Plan
 from dataplane.model.seen import RouteSeen
 
@@ -50,6 +50,15 @@ class Routing:
     def routers(self) -> tuple[str, ...]:
         """Return the routers, by name."""
         return tuple(sorted(self._routes))
+
+    def carries(self, router: str, family: Family) -> bool:
+        """Tell whether a router knows a node in a family: of two, each may have its own."""
+        return any(
+            route.destination.version == address.version and _knows(route, [address])
+            for address in self._nodes
+            if family_of(address) is family
+            for route in self._routes[router]
+        )
 
     def of(self, router: str) -> tuple[RouteSeen, ...]:
         """Return the routes of a router."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ipaddress import IPv6Network
 
 from dataplane.model.address import Address, Family, Network
-from dataplane.model.cloud import Allocator, CloudPlan, LimitPlan, RoutePlan, SubnetPlan
+from dataplane.model.cloud import Allocator, CloudPlan, LimitPlan, RoutePlan, RouterPlan, SubnetPlan
 from dataplane.model.cluster import RangeWish, Strategy
 from dataplane.model.problem import Source
 from dataplane.planning import allocators
@@ -107,6 +107,7 @@ class OpenStack(Assignment):
             model=self.model,
             source=self.source,
             subnets=self._subnets(),
+            routers=self._routers(),
             limits=(
                 LimitPlan(
                     name="routes of a router",
@@ -187,6 +188,15 @@ class OpenStack(Assignment):
             detail = f'must not overlap with "spec.networking.services" ("{services}")'
             remedy = "give pods and Services ranges of their own"
             self.refuse(kind, str(network), detail, remedy, source=Source.PROVIDER)
+
+    def _routers(self) -> tuple[RouterPlan, ...]:
+        """Return a router per subnet: it has its uplink, one port on the Network, and one family."""
+        attached = ((Family.IPV4, self.nodes.get(Family.IPV4)), (Family.IPV6, self.subnet))
+        return tuple(
+            RouterPlan(name=ROUTER[family], subnet=subnet)
+            for family, subnet in attached
+            if subnet is not None
+        )
 
     def _subnets(self) -> tuple[SubnetPlan, ...]:
         found = []

@@ -11,10 +11,13 @@ import pytest
 from dataplane.kernel import netlink, netns
 from dataplane.model.errors import LabFailedError, UnsupportedError
 from dataplane.model.topology import Route, Ruleset
+from dataplane.planning.plan import plan
+from dataplane.planning.topology import topology as topology_of
 from labs.build import Lab, require
 from tests.netns.lab.leftovers import left_of, members
 from tests.netns.lab.stimuli import drive, reach
 from tests.netns.lab.world import pod_address, world
+from tests.unit.planning.shoots import seed_diagram
 
 pytestmark = pytest.mark.needs("root", "netns", "nft", "tun", "tayga", "bind", "cgroup2")
 
@@ -116,6 +119,27 @@ async def test_a_broken_topology_says_where_and_leaves_nothing(run):
     with pytest.raises(LabFailedError, match=r"pod-0.*nft.*syntax error"):
         await Lab(replace(topology, rulesets=(nonsense,)), run=run).__aenter__()
     assert left_of(run) == []
+
+
+async def test_a_segment_joins_nodes_and_routers(lab_of):
+    topology = topology_of(plan(seed_diagram()[0], clat=None))
+    (bridge,) = topology.bridges
+    async with lab_of(topology) as lab:
+        links = {
+            link["name"]: link
+            for link in netns.call(lab.namespace(bridge.namespace), netlink.links)
+        }
+        assert (links[bridge.interface]["kind"], links[bridge.interface]["index"]) == (
+            "bridge",
+            bridge.index,
+        )
+        assert links.keys() == {"lo", bridge.interface, *bridge.ports}
+        assert all(links[name]["up"] and links[name]["carrier"] for name in bridge.ports)
+        far = next(link.b for link in topology.links if link.b.namespace == "pod-d")
+        answers = await drive(
+            lab, *(reach("pod-a", a, "icmp") for a in far.addresses if not a.is_link_local)
+        )
+        assert [outcome.error for outcome in answers] == [None, None]
 
 
 def test_an_unknown_engine_is_refused_before_anything_is_made():

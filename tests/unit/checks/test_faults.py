@@ -9,7 +9,7 @@ from dataplane.model.address import Family
 from dataplane.model.answer import Expectation, State
 from dataplane.verify import judge, met
 from tests.unit.network import DROP, REFUSE, Faults, at_node_of
-from tests.unit.plans import dual_stack, six_only, with_neighbour
+from tests.unit.plans import dual_stack, routed, six_only, with_neighbour
 from tests.unit.world import World
 
 SIX, DUAL = six_only(), dual_stack()
@@ -82,6 +82,20 @@ for title, plan in (("six", with_neighbour(SIX)), ("dual", BESIDE)):
             plan,
             Faults(lost_prefixes={("other-node-0", Family.IPV6)}),
             {"reachability": broken("other-node-0")},
+        ),
+    }
+for title, plan in (("six", with_neighbour(routed(SIX))), ("dual", routed(BESIDE))):
+    CASES |= {
+        f"{title}: Services are routed, and asked by a second cluster": (plan, Faults(), {}),
+        f"{title}: nobody outside routes the Services": (
+            plan,
+            Faults(services_lost=True),
+            {"service-range": broken("fabric")},
+        ),
+        f"{title}: the node that Services are routed to has no rules for them": (
+            plan,
+            Faults(untranslated={"node-0"}),
+            {"service-range": broken("node-0")},
         ),
     }
 for node in NODES:

@@ -5,7 +5,7 @@ import pytest
 
 from dataplane.checks.missing_return_route import CHECK
 from dataplane.checks.reachability import CHECK as TRAFFIC
-from dataplane.model.address import Family
+from dataplane.model.address import Family, family_of
 from dataplane.model.answer import State
 from dataplane.model.seen import RouteSeen
 from dataplane.model.topology import Point
@@ -60,6 +60,29 @@ def test_a_missing_route_names_node_prefix_and_router(plan, node):
     assert finding.cause == f"fabric does not route {prefix}, the pod prefix of {node}, to {node}"
     assert finding.seen == "fabric: ::/0 via fe80::1 dev gateway takes it"
     assert any(piece.startswith("lost on the way: ") for piece in finding.evidence)
+
+
+def router_of(family, *, name, without=()):
+    """Return the routes of a router that carries one family: nodes by their addresses, pods by node."""
+    for node in DUAL.nodes:
+        for address in (a for a in node.addresses if family_of(a) is family):
+            yield route(f"{address}/{family.bits}", interface="nodes", owner=name)
+            for prefix in node.pod_prefixes:
+                if family_of(prefix) is family and node.name not in without:
+                    yield route(prefix, via=address, interface="nodes", owner=name)
+
+
+@pytest.mark.parametrize("missing", [(), ("node-1",)])
+def test_of_two_routers_each_is_asked_for_its_own_family(missing):
+    routes = (
+        *router_of(Family.IPV4, name="router-v4"),
+        *router_of(Family.IPV6, name="router-v6", without=missing),
+    )
+    found = answer(replace(world(DUAL), routes=routes))
+
+    assert [finding.subject for finding in found.findings] == list(missing)
+    assert all("router-v6 does not route" in finding.cause for finding in found.findings)
+    assert not any("router-v4" in finding.cause for finding in found.findings)
 
 
 def test_lost_packets_alone_are_enough_where_no_router_can_be_asked():

@@ -19,6 +19,15 @@ class Paper:
         for spec in topology.translators:
             own = (spec.address4, spec.address6, spec.translator6)
             self.addresses[spec.namespace].update(a for a in own if a is not None)
+        self.ports = {
+            (bridge.namespace, port) for bridge in topology.bridges for port in bridge.ports
+        }
+        self.plugged = {
+            (link.b.namespace, link.b.interface)
+            for link in topology.links
+            if (link.a.namespace, link.a.interface) in self.ports
+        }
+        self.ends = {end.mac: end for link in topology.links for end in (link.a, link.b)}
         self.neighbours = {
             (n.namespace, n.interface, n.address): n.mac for n in topology.neighbours
         }
@@ -54,7 +63,11 @@ class Paper:
             peer = self.peers.get((way[-1], route.interface))
             if peer is None:
                 return [*way, (way[-1], route.interface)]
+            segment = (peer.namespace, peer.interface) in self.ports
             mac = self.neighbours.get((way[-1], route.interface, route.via or address))
+            if segment:
+                peer = self.ends[mac]
+                assert (peer.namespace, peer.interface) in self.plugged, f"{route}: not plugged in"
             assert mac == peer.mac, f"{route}: nobody answers"
             way.append(peer.namespace)
         return way

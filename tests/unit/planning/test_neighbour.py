@@ -8,6 +8,7 @@ import pytest
 from dataplane.model.problem import InvalidInputError
 from dataplane.model.topology import Point, Role
 from dataplane.planning.pool import overlaps
+from dataplane.planning.render import render_text
 from dataplane.planning.topology import topology
 from dataplane.session.prepare import Shape, plan_of
 from labs.services import services_by_node
@@ -80,6 +81,16 @@ def test_the_second_cluster_is_watched_and_has_no_services():
         "other-pod-a": Role.POD,
     }
     assert set(services_by_node(BUILT)) == {"node-0", "node-1"}
+
+
+def test_a_printed_plan_shows_both():
+    lines = render_text(MADE).splitlines()
+
+    pod = MADE.neighbour.pods[0]
+    (line,) = [line for line in lines if line.startswith(f"{pod.name} ")]
+    assert all(str(address) in line for address in pod.addresses)
+    assert any(line.startswith("other-node-0 ") for line in lines)
+    assert not any("other-" in line for line in render_text(plan_of(ONE, Shape())).splitlines())
 
 
 def test_one_ipv6_range_for_two_clusters_is_refused():
