@@ -102,6 +102,11 @@ def needs_advertising(plan: Plan) -> str | None:
     return None if plan.default_routes == "advertised" else "default routes are written down"
 
 
+def needs_links(plan: Plan) -> str | None:
+    """Return why a router cannot treat one node otherwise than another."""
+    return "all nodes are on one network with the router" if plan.cloud.routers else None
+
+
 def routers(topology: Topology) -> frozenset[str]:
     """Return the routers around the nodes, by name."""
     return frozenset(n.name for n in topology.namespaces if n.role is Role.FABRIC and not n.foreign)

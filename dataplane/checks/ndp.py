@@ -69,14 +69,19 @@ class _Neighbours:
 
     def gather(self) -> None:
         """Put messages and table entries to the accounts of the neighbours that they are about."""
-        for seen in sorted(self.view.evidence.discoveries, key=lambda seen: seen.time_ns):
+        found = self.view.evidence.discoveries
+        # Who asks for an address does not have it: on a network of many, others ask for it, too.
+        elsewhere = {(seen.tap, seen.target) for seen in found if _asks(seen) and seen.leaving}
+        for seen in sorted(found, key=lambda seen: seen.time_ns):
             tap = self.view.taps.get(seen.tap)
             if tap is None or tap.point not in PLACES or seen.target is None:
                 continue
             if not self._somebody(seen.target) or seen.source.is_unspecified:
                 continue
+            asks = _asks(seen)
+            if asks and not seen.leaving and (seen.tap, seen.target) in elsewhere:
+                continue
             self.looked_at += 1
-            asks = seen.message is DiscoveryMessage.NEIGHBOUR_SOLICITATION
             other = f"the link of {tap.owner}"
             asker = tap.owner if seen.leaving is asks else other
             account = self.accounts[tap.owner, asker, seen.target]
@@ -220,6 +225,10 @@ def _missing(found: _Neighbours, blamed: Iterable[str]) -> Iterator[str]:
     for owner in (*busy, *(pod.name for pod in plan.actors)):
         if owner not in known and not found.resolved_by(owner):
             yield f"{owner} was not seen to resolve a neighbour"
+
+
+def _asks(seen: DiscoverySeen) -> bool:
+    return seen.message is DiscoveryMessage.NEIGHBOUR_SOLICITATION
 
 
 def judge(view: View) -> Judgement:

@@ -133,13 +133,11 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         neighbours=neighbours,
         default_routes=default_routes,
     )
-    if made.cloud.routers:
-        _check_segment(
-            cluster.name,
-            ingress=ingress is not None,
-            neighbours=neighbours != "permanent",
-            default_routes=default_routes != "static",
-        )
+    if ingress is not None and made.cloud.routers:
+        detail = "is not built where a cloud has a router for each subnet"
+        remedy = "leave it out, or choose another cloud model (`cloud`)"
+        problem = invalid("ingress", "", detail, source=Source.SIXSCOPE, remedy=remedy)
+        raise InvalidInputError(cluster.name, [problem])
     if ingress is not None:
         made = replace(made, ingress=ingress_of(made, ingress, space, around))
     return replace(made, components=flags.components(made))
@@ -188,23 +186,6 @@ def _check(cluster: Cluster, nodes: int, pods: int, model: str | None) -> None:
                 problems.append(invalid(path, shown, detail, source=Source.SIXSCOPE, remedy=remedy))
     if problems:
         raise InvalidInputError(cluster.name, problems)
-
-
-def _check_segment(name: str, **asked: bool) -> None:
-    """Refuse what is not built where nodes and several routers are on one network."""
-    problems = [
-        invalid(
-            option,
-            "",
-            "is not built where a cloud has a router for each subnet",
-            source=Source.SIXSCOPE,
-            remedy="leave it out, or choose another cloud model (`cloud`)",
-        )
-        for option, wanted in asked.items()
-        if wanted
-    ]
-    if problems:
-        raise InvalidInputError(name, problems)
 
 
 def _check_prefix(name: str, prefix: IPv6Network) -> None:

@@ -286,11 +286,13 @@ def _proxies(plan: Plan) -> tuple[ProxySpec, ...]:
 
 
 def _advertisers(plan: Plan) -> tuple[AdvertiserSpec, ...]:
-    """Return the fabric as the router that the nodes hear of."""
+    """Return the router that the nodes hear of: the fabric, or the one of their network."""
     learners = tuple(node.name for node in plan.nodes if underlay.learns(plan, node))
     if not learners:
         return ()
-    return (AdvertiserSpec(namespace=underlay.FABRIC, interfaces=learners, learners=learners),)
+    router = underlay.routers(plan)[Family.IPV6]
+    links = (underlay.NODES,) if plan.cloud.routers else learners
+    return (AdvertiserSpec(namespace=router, interfaces=links, learners=learners),)
 
 
 def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:

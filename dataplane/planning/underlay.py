@@ -121,7 +121,8 @@ def _plugged(wiring: Wiring, plan: Plan, node: NodePlan) -> None:
     wiring.plug(NETWORK, (node.name, UPLINK), (*node.addresses, *local))
     for address in node.addresses:
         router = routers(plan)[family_of(address)]
-        wiring.meet((router, NODES), (node.name, UPLINK), address)
+        resolved = plan.neighbours == "resolved"
+        wiring.meet((router, NODES), (node.name, UPLINK), address, resolved=resolved)
 
 
 def _of(addresses: Iterable[Address], families: Iterable[Family]) -> tuple[Address, ...]:

@@ -138,11 +138,22 @@ class Wiring:
             for bridge in self.bridges
         ]
 
-    def meet(self, above: tuple[str, str], below: tuple[str, str], address: Address) -> None:
-        """Let a router and a host of one segment know each other by the host's address."""
+    def meet(
+        self,
+        above: tuple[str, str],
+        below: tuple[str, str],
+        address: Address,
+        *,
+        resolved: bool = False,
+    ) -> None:
+        """Let a router and a host of one segment know each other by the host's address.
+
+        Where they are `resolved`, the host has to ask for the router in IPv6.
+        """
         a, b = self._ends[above], self._ends[below]
         six = family_of(address) is Family.IPV6
-        self._neighbour(b, UPPER6 if six else UPPER4, a)
+        if not (six and resolved):
+            self._neighbour(b, UPPER6 if six else UPPER4, a)
         self._neighbour(a, address, b)
         self.route(a.namespace, a.interface, host(address))
 

@@ -8,7 +8,7 @@ from random import Random
 
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Topology
-from labs.fault import Fault, Faulted, needs_resolving, victim_node, with_ruleset
+from labs.fault import Fault, Faulted, needs_links, needs_resolving, victim_node, with_ruleset
 
 SOLICITED_NODES = "ff02::1:ff00:0/104"  # RFC 4291 section 2.7.1
 
@@ -25,6 +25,6 @@ FAULT = Fault(
     name="neighbour-solicitations-lost",
     title="neighbour solicitations of a node get lost",
     doc=__doc__,
-    applies=needs_resolving,
+    applies=lambda plan: needs_resolving(plan) or needs_links(plan),
     apply=_apply,
 )

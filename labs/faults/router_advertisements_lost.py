@@ -7,7 +7,7 @@ from random import Random
 
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Topology
-from labs.fault import Fault, Faulted, needs_advertising, victim_node, with_ruleset
+from labs.fault import Fault, Faulted, needs_advertising, needs_links, victim_node, with_ruleset
 
 
 def _apply(topology: Topology, plan: Plan, random: Random) -> Faulted:
@@ -22,6 +22,6 @@ FAULT = Fault(
     name="router-advertisements-lost",
     title="router advertisements do not come to a node",
     doc=__doc__,
-    applies=needs_advertising,
+    applies=lambda plan: needs_advertising(plan) or needs_links(plan),
     apply=_apply,
 )

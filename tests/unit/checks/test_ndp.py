@@ -24,6 +24,7 @@ PLAN = six_only(neighbours="resolved", default_routes="advertised")
 EVIDENCE = World(PLAN).drive(TRAFFIC.stimuli(PLAN)).evidence()
 TAPS = {tap.name: tap for tap in EVIDENCE.header.taps}
 ROUTER, HOST = IPv6Address("fe80::1"), IPv6Address("fe80::2")
+OTHERS = IPv6Address("fe80::1:0:1")
 GROUP = IPv6Address("ff02::1:ff00:1")
 S, MS = 1_000_000_000, 1_000_000
 RS, RA, NS, NA = DiscoveryMessage
@@ -238,3 +239,11 @@ def test_the_taps_of_these_tests_are_a_topologys():
     real = {tap.name: tap.point for tap in topology(PLAN).taps}
 
     assert {name: TAPS[name].point for name in OWNERS} == {name: real[name] for name in OWNERS}
+
+
+def test_what_others_of_one_network_ask_for_is_not_ours_to_answer():
+    node = NODES[0]
+    asks = [message(node, NS, t * S, source=OTHERS, leaving=False) for t in (1, 2, 3)]
+    assert answer((*HEALTHY, *asks)).state is State.HOLDS
+    silent = [told for told in HEALTHY if (told.tap, told.target) != (node, ROUTER)]
+    assert answer((*silent, *asks)).state is State.BROKEN
