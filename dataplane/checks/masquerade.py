@@ -22,18 +22,17 @@ Services, compare kube-proxy's configuration with the row of its rules that the 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 
-from dataplane.checks.ground.across import talks
+from dataplane.checks.ground.contacts import contacts
 from dataplane.checks.ground.exchanges import Exchange, exchanges
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import Places, crosses_networks
 from dataplane.checks.ground.serving import Passage, Serving, Target, passages
 from dataplane.checks.ground.sights import Sights
-from dataplane.model.address import Address, Family, family_of
+from dataplane.model.address import Family
 from dataplane.model.answer import Judgement
 from dataplane.model.expected import Witness
-from dataplane.model.plan import Plan, PodPlan
+from dataplane.model.plan import Plan
 from dataplane.model.problem import Severity
 from dataplane.model.seen import PacketSeen
 from dataplane.model.stimulus import Reach, Stimulus
@@ -44,7 +43,6 @@ from dataplane.rules.kubeproxy import Ruling, Verdict
 from dataplane.rules.rfc4193 import UNIQUE_LOCAL
 
 NAME = "masquerade"
-POD_PORT = 8080
 TIMEOUT_S = 1.0  # an answer is not judged here, but tells that the packet has had its time
 CONFIGURATION = (
     "compare --cluster-cidr, --masquerade-all and --detect-local-mode of kube-proxy on this node with "
@@ -71,67 +69,17 @@ def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
     """
     return tuple(
         Reach(
-            id=f"{NAME}/{client}/{label}/{name}",
+            id=f"{NAME}/{contact.client}/{contact.label}/{contact.name}",
             check=NAME,
-            pod=client,
-            target=str(address),
-            port=port,
+            pod=contact.client,
+            target=str(contact.address),
+            port=contact.port,
             family=Family.IPV6,
-            label=label,
+            label=contact.label,
             timeout=TIMEOUT_S,
         )
-        for client, label, name, address, port in _asked(plan)
+        for contact in contacts(plan)
     )
-
-
-def _asked(plan: Plan) -> Iterator[tuple[str, str, str, Address, int]]:
-    for pod in plan.actors:
-        for target in _targets(plan, pod):
-            yield (pod.name, *target)
-    for talk in talks(plan):
-        port = _port_of(plan, talk.target)
-        yield talk.source.name, talk.label, talk.target.name, talk.address, port
-    yield from _from_outside(plan)
-
-
-def _port_of(plan: Plan, pod: PodPlan) -> int:
-    return next((s.target_port for s in plan.services if pod.name in s.endpoints), POD_PORT)
-
-
-def _targets(plan: Plan, pod: PodPlan) -> Iterator[tuple[str, str, Address, int]]:
-    for server in plan.servers:
-        address = server.address(Family.IPV6)
-        if address is not None:
-            yield "pod-internet", server.name, address, server.port
-    away = next((other for other in plan.actors if other.node != pod.node), None)
-    there = None if away is None else away.address(Family.IPV6)
-    if away is not None and there is not None:
-        yield "pod-other-node", away.name, there, _port_of(plan, away)
-    home = plan.node(pod.node).address(Family.IPV6)
-    for service in plan.services:
-        ways = [("pod-service", a, service.port) for a in service.addresses]
-        ways += [("pod-balancer", a, service.port) for a in service.load_balancer]
-        if home is not None and service.node_port is not None:
-            ways.append(("pod-node-port", home, service.node_port))
-        six = {way[0]: way for way in ways if family_of(way[1]) is Family.IPV6}
-        for label, address, port in six.values():
-            yield label, service.name, address, port
-
-
-def _from_outside(plan: Plan) -> Iterator[tuple[str, str, str, Address, int]]:
-    """Yield the ways into Services that a server of the internet takes: balancers and NodePorts."""
-    client = next((server.name for server in plan.servers if server.address(Family.IPV6)), None)
-    if client is None:
-        return
-    for service in plan.services:
-        for address in service.load_balancer:
-            if family_of(address) is Family.IPV6:
-                yield client, "outside-balancer", service.name, address, service.port
-        for node in plan.nodes if service.node_port is not None else ():
-            home = node.address(Family.IPV6)
-            if home is not None and service.node_port is not None:
-                at = f"{service.name}-{node.name}"
-                yield client, "outside-node-port", at, home, service.node_port
 
 
 class _Bench:

@@ -50,7 +50,9 @@ def test_scenario_meets_its_expectations(name: str) -> None:
 @pytest.mark.long
 @pytest.mark.needs("root", "netns", "bpf", "cgroup2", "nft", "tun")
 @pytest.mark.parametrize("name", scenarios.names())
-@pytest.mark.parametrize("seed", SEEDS)  # the slower one: all scenarios with one seed, then the next
+@pytest.mark.parametrize(
+    "seed", SEEDS
+)  # the slower one: all scenarios with one seed, then the next
 def test_scenario_meets_its_expectations_with_every_seed(name: str, seed: int) -> None:
     result = run(name, seed)
     if result.get("answers"):  # of what is refused, nothing was built
