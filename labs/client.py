@@ -94,7 +94,11 @@ def idle() -> float:
 
 
 def reach(request: Request) -> Said:
-    """Reach a target: resolve it, then try its addresses in their order until one answers."""
+    """Reach a target: resolve it, then try its addresses in their order until one answers.
+
+    `local`, the client's own address and port, is told of failures, too: of several clients that
+    try the same at once, it tells whose packets are whose.
+    """
     family = FAMILIES.get(request["family"], socket.AF_UNSPEC)
     try:
         found = socket.getaddrinfo(request["target"], None, family, socket.SOCK_STREAM)
@@ -108,10 +112,10 @@ def reach(request: Request) -> Said:
         deadline = Deadline(request["timeout"])
         try:
             if request.get("pause"):
-                outcome |= _kept_open(of, address, deadline, request["pause"])
+                outcome |= _kept_open(of, address, deadline, request["pause"], outcome)
             else:
                 transport = TRANSPORTS[request["transport"]]
-                outcome |= transport(of, address, deadline, request["octets"])
+                outcome |= transport(of, address, deadline, request["octets"], outcome)
             outcome["error"] = None
         except OSError as failure:
             outcome["error"] = _name(failure)
@@ -157,10 +161,10 @@ def _ask(address: Remote, identifier: int, question: bytes, deadline: Deadline) 
                 return found
 
 
-def _tcp(family: int, address: Remote, deadline: Deadline, octets: int) -> Said:
+def _tcp(family: int, address: Remote, deadline: Deadline, octets: int, told: Said) -> Said:
     with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as channel:
-        _connect(channel, address, Deadline(min(CONNECT, deadline.left())) if octets else deadline)
-        local = channel.getsockname()[:2]
+        begin = Deadline(min(CONNECT, deadline.left())) if octets else deadline
+        _connect(channel, address, begin, told)
         _send(channel, _question(_host(family, address), octets), deadline)
         answer = b""
         while True:
@@ -169,14 +173,13 @@ def _tcp(family: int, address: Remote, deadline: Deadline, octets: int) -> Said:
             if not data:
                 break
             answer += data
-    return {"local": local, **_said(answer)}
+    return _said(answer)
 
 
-def _kept_open(family: int, address: Remote, deadline: Deadline, pause: float) -> Said:
+def _kept_open(family: int, address: Remote, deadline: Deadline, pause: float, told: Said) -> Said:
     """Ask, keep the connection open for a while, and ask on it once more."""
     with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as channel:
-        _connect(channel, address, deadline)
-        local = channel.getsockname()[:2]
+        _connect(channel, address, deadline, told)
         question = f"GET / HTTP/1.1\r\nHost: {_host(family, address)}\r\n\r\n".encode()
         _send(channel, question, deadline)
         _said(_answer_whole(channel, deadline))
@@ -185,7 +188,7 @@ def _kept_open(family: int, address: Remote, deadline: Deadline, pause: float) -
         if quiet.poll(pause * 1000):  # nothing is asked meanwhile: what comes is an end
             raise ConnectionResetError(errno.ECONNRESET, "ended while it was kept open")
         _send(channel, question, deadline)
-        return {"local": local, **_said(_answer_whole(channel, deadline))}
+        return _said(_answer_whole(channel, deadline))
 
 
 def _answer_whole(channel: socket.socket, deadline: Deadline) -> bytes:
@@ -203,14 +206,21 @@ def _answer_whole(channel: socket.socket, deadline: Deadline) -> bytes:
         answer += data
 
 
-def _connect(channel: socket.socket, address: Remote, deadline: Deadline) -> None:
+def _connect(channel: socket.socket, address: Remote, deadline: Deadline, told: Said) -> None:
     code = channel.connect_ex(address)
+    told["local"] = _local(channel)
     if code not in (0, errno.EINPROGRESS):
         raise OSError(code, os.strerror(code))
     deadline.wait(channel, select.POLLOUT)
     code = channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
+
+
+def _local(channel: socket.socket) -> Remote | None:
+    """Return the address and port of this end; None where the kernel has not chosen one."""
+    address, port = channel.getsockname()[:2]
+    return (address, port) if port else None
 
 
 def _host(family: int, address: Remote) -> str:
@@ -240,27 +250,27 @@ def _send(channel: socket.socket, data: bytes, deadline: Deadline) -> None:
         rest = rest[channel.send(rest) :]
 
 
-def _udp(family: int, address: Remote, deadline: Deadline, octets: int) -> Said:
+def _udp(family: int, address: Remote, deadline: Deadline, octets: int, told: Said) -> Said:
     if octets:
-        return _large_udp(family, address, deadline, octets)
+        return _large_udp(family, address, deadline, octets, told)
     payload = secrets.token_bytes(PAYLOAD)
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
         channel.connect(address)
-        local = channel.getsockname()[:2]
+        told["local"] = _local(channel)
         channel.send(payload)
         while True:
             deadline.wait(channel, select.POLLIN)
             answer = channel.recv(65535)
             if answer.startswith(payload + b"\n"):
-                return {"local": local, "peer": json.loads(answer[len(payload) + 1 :])["peer"]}
+                return {"peer": json.loads(answer[len(payload) + 1 :])["peer"]}
 
 
-def _large_udp(family: int, address: Remote, deadline: Deadline, octets: int) -> Said:
+def _large_udp(family: int, address: Remote, deadline: Deadline, octets: int, told: Said) -> Said:
     payload = secrets.token_bytes(octets)
     patience = deadline.left() / TRIES
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
         channel.connect(address)
-        local = channel.getsockname()[:2]
+        told["local"] = _local(channel)
         failure: OSError = TimeoutError()
         for _ in range(TRIES):
             try:
@@ -271,7 +281,7 @@ def _large_udp(family: int, address: Remote, deadline: Deadline, octets: int) ->
                     raise
                 failure = error  # too big, or lost: what comes next is a fragment of it
             else:
-                return {"local": local, "peer": json.loads(answer)["peer"]}
+                return {"peer": json.loads(answer)["peer"]}
     raise failure
 
 
@@ -284,19 +294,19 @@ def _answer_to(channel: socket.socket, payload: bytes, deadline: Deadline) -> by
             return answer.rpartition(b"\n")[2]
 
 
-def _icmp(family: int, address: Remote, deadline: Deadline, _octets: int) -> Said:
+def _icmp(family: int, address: Remote, deadline: Deadline, _octets: int, told: Said) -> Said:
     payload = secrets.token_bytes(PAYLOAD)
     # A ping socket: the kernel writes identifier and checksum (net.ipv4.ping_group_range).
     request = bytes((ECHO_REQUEST[family], 0, 0, 0, 0, 0, 0, 1)) + payload
     kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
     with socket.socket(family, kind, ECHO_PROTOCOL[family]) as channel:
         channel.connect((address[0], 0))
-        local = channel.getsockname()[:2]
+        told["local"] = (channel.getsockname()[0], 0)  # its port is the echo's identifier
         channel.send(request)
         while True:
             deadline.wait(channel, select.POLLIN)
             if channel.recv(65535)[ICMP_HEADER:] == payload:
-                return {"local": (local[0], 0)}
+                return {}
 
 
 TRANSPORTS = {"tcp": _tcp, "udp": _udp, "icmp": _icmp}

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 
 from dataplane.kernel import netns, vxlan
-from dataplane.kernel.netlink import Batch, NetlinkError, Peer
+from dataplane.kernel.netlink import Batch, Peer
+from dataplane.kernel.rtnetlink import NetlinkError
 from dataplane.model.address import Network
 from dataplane.model.errors import LabFailedError
 from dataplane.model.topology import (

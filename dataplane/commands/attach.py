@@ -37,8 +37,9 @@ from dataplane.commands.verb import (
 )
 from dataplane.kernel import cgroup
 from dataplane.kernel.hooks import Wish
-from dataplane.kernel.netlink import link_events, links
+from dataplane.kernel.netlink import links
 from dataplane.kernel.presence import present
+from dataplane.kernel.rtnetlink import link_events
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.topology import Tap
 from dataplane.session.feed import consumed, every

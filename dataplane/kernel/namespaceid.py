@@ -4,7 +4,7 @@ import os
 import socket
 import struct
 
-from dataplane.kernel.netlink import (
+from dataplane.kernel.rtnetlink import (
     HEADER,
     NLM_F_REQUEST,
     NLMSG_ERROR,

@@ -27,6 +27,14 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from dataplane.kernel import netns
+from dataplane.kernel.rtnetlink import (
+    NLM_F_REQUEST,
+    NLMSG_ERROR,
+    NetlinkError,
+    link_events,
+    read_acknowledgements,
+    route_socket,
+)
 from dataplane.model.address import Address, Network
 
 # include/uapi/linux/rtnetlink.h, netlink.h, neighbour.h, if_addr.h, if.h
@@ -35,24 +43,17 @@ RTM_NEWADDR, RTM_GETADDR = 20, 22
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 RTM_NEWNEIGH, RTM_GETNEIGH = 28, 30
 RTM_GETQDISC = 38
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
+NLM_F_ACK, NLM_F_DUMP = 0x4, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
-NLMSG_ERROR, NLMSG_DONE = 2, 3
-SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
-NLM_F_CAPPED, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 0x100, 0x200, 1
+NLMSG_DONE = 3
 RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST = 254, 4, 1
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RTNH_F_ONLINK, RTAX_MTU = 4, 2
 NUD_PERMANENT, IFA_F_NODAD = 0x80, 0x02
-IFF_UP, RTMGRP_LINK = 1, 1
+IFF_UP = 1
 
-HEADER = struct.Struct("=IHHII")
 CHUNK = 30_000  # octets per write; the kernel takes one skb, whose linear part stays small
 ROUND = 128  # acknowledgements in flight; more could overflow the default receive buffer
-
-
-class NetlinkError(OSError):
-    """The kernel refused a request; the text names the request and the kernel's own reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ class Batch:
             sequence = 0
             for blob, whats in self._chunks():
                 channel.sendall(blob)
-                _read_acknowledgements(channel, whats, sequence)
+                read_acknowledgements(channel, whats, sequence)
                 sequence += len(whats)
 
     def _chunks(self) -> Iterator[tuple[bytes, list[str]]]:
@@ -320,57 +321,6 @@ async def carrier(where: str, interface: str, *, seconds: float) -> None:
                             return
         finally:
             route.close()
-
-
-def link_events() -> socket.socket:
-    """Return a channel that has something to read whenever a link of this namespace has changed.
-
-    What is read tells no more than that; where it overflows, reading says ENOBUFS.
-    """
-    channel = route_socket()
-    channel.bind((0, RTMGRP_LINK))
-    channel.settimeout(0)
-    return channel
-
-
-def route_socket() -> socket.socket:
-    """Return a channel to rtnetlink in the calling thread's namespace, which says errors in words."""
-    channel = socket.socket(
-        socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-    )
-    channel.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)  # do not send the request back
-    channel.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)  # but say in words what is wrong with it
-    return channel
-
-
-def _read_acknowledgements(channel: socket.socket, whats: list[str], first: int) -> None:
-    missing = len(whats)
-    while missing:
-        data = channel.recv(65536)
-        offset = 0
-        while offset < len(data):
-            length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
-            if kind == NLMSG_ERROR:
-                missing -= 1
-                (code,) = struct.unpack_from("=i", data, offset + HEADER.size)
-                if code:
-                    what = whats[sequence - first]
-                    words = _reason(data[offset : offset + length], flags)
-                    raise NetlinkError(-code, f"{what}: {words or os.strerror(-code)}")
-            offset += (length + 3) & ~3
-
-
-def _reason(message: bytes, flags: int) -> str:
-    if not flags & NLM_F_ACK_TLVS or not flags & NLM_F_CAPPED:
-        return ""
-    offset = HEADER.size + 4 + HEADER.size  # the error's number, then the request's header
-    while offset + 4 <= len(message):
-        length, kind = struct.unpack_from("=HH", message, offset)
-        if kind == NLMSGERR_ATTR_MSG:
-            text = message[offset + 4 : offset + length].rstrip(b"\0")
-            return text.decode(errors="replace")
-        offset += max(4, (length + 3) & ~3)
-    return ""
 
 
 def _dump(kind: int, request: nlmsg) -> list[Any]:

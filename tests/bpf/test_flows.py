@@ -227,11 +227,12 @@ def test_books_have_a_place_for_every_tap():
     def taps(*indexes):
         return tuple(dataclasses.replace(LOOPBACK, name=str(i), index=i) for i in indexes)
 
-    assert flows_module._slots(taps(1, 2, 63)) == 64
-    assert flows_module._slots(taps(1, 65)) == 128
-    assert flows_module._slots(taps(7, 7 + 64 * 1024 // 2)) == 65_536
+    assert flows_module._slots(taps(1, 2, 63), 0) == 64
+    assert flows_module._slots(taps(1, 65), 0) == 128
+    assert flows_module._slots(taps(1, 2), 300) == 512
+    assert flows_module._slots(taps(7, 7 + 64 * 1024 // 2), 0) == 65_536
     with pytest.raises(ProbeRefusedError, match="do not fit"):
-        flows_module._slots(taps(1, 1 + 65_536))
+        flows_module._slots(taps(1, 1 + 65_536), 0)
 
 
 @pytest.mark.parametrize("program", sorted(PROGRAMS.values()))

@@ -1,0 +1,73 @@
+"""Channels to rtnetlink: opened in the calling thread's namespace, and what the kernel acknowledges."""
+
+import os
+import socket
+import struct
+
+# include/uapi/linux/netlink.h, rtnetlink.h
+NLM_F_REQUEST = 0x1
+NLMSG_ERROR = 2
+SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
+NLM_F_CAPPED, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 0x100, 0x200, 1
+RTMGRP_LINK = 1
+
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
+
+
+class NetlinkError(OSError):
+    """The kernel refused a request; the text names the request and the kernel's own reason."""
+
+
+def link_events() -> socket.socket:
+    """Return a channel that has something to read whenever a link of this namespace has changed.
+
+    What is read tells no more than that; where it overflows, reading says ENOBUFS.
+    """
+    channel = route_socket()
+    channel.bind((0, RTMGRP_LINK))
+    channel.settimeout(0)
+    return channel
+
+
+def route_socket() -> socket.socket:
+    """Return a channel to rtnetlink in the calling thread's namespace, which says errors in words."""
+    channel = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+    )
+    channel.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)  # do not send the request back
+    channel.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)  # but say in words what is wrong with it
+    return channel
+
+
+def read_acknowledgements(channel: socket.socket, whats: list[str], first: int) -> None:
+    """Read one acknowledgement for each of `whats`, which were numbered from `first` on.
+
+    NetlinkError for the first request that was refused.
+    """
+    missing = len(whats)
+    while missing:
+        data = channel.recv(65536)
+        offset = 0
+        while offset < len(data):
+            length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
+            if kind == NLMSG_ERROR:
+                missing -= 1
+                (code,) = struct.unpack_from("=i", data, offset + HEADER.size)
+                if code:
+                    what = whats[sequence - first]
+                    words = _reason(data[offset : offset + length], flags)
+                    raise NetlinkError(-code, f"{what}: {words or os.strerror(-code)}")
+            offset += (length + 3) & ~3
+
+
+def _reason(message: bytes, flags: int) -> str:
+    if not flags & NLM_F_ACK_TLVS or not flags & NLM_F_CAPPED:
+        return ""
+    offset = HEADER.size + 4 + HEADER.size  # the error's number, then the request's header
+    while offset + 4 <= len(message):
+        length, kind = struct.unpack_from("=HH", message, offset)
+        if kind == NLMSGERR_ATTR_MSG:
+            text = message[offset + 4 : offset + length].rstrip(b"\0")
+            return text.decode(errors="replace")
+        offset += max(4, (length + 3) & ~3)
+    return ""
