@@ -6,7 +6,7 @@ they return is built like any other topology.
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -120,6 +120,13 @@ def victim_pod(plan: Plan, random: Random) -> PodPlan:
 def victim_node(plan: Plan, random: Random) -> NodePlan:
     """Pick one of the nodes whose pods take part in stimuli."""
     return plan.node(random.choice(sorted({pod.node for pod in plan.actors})))
+
+
+def without_aaaa(topology: Topology, names: Collection[str]) -> Topology:
+    """Return the topology with a zone that has no AAAA record of these names."""
+    authority = topology.authority
+    records = tuple(r for r in authority.records if r.name not in names or r.type != "AAAA")
+    return replace(topology, authority=replace(authority, records=records))
 
 
 def with_ruleset(topology: Topology, namespace: str, *rules: str, chain: str) -> Topology:

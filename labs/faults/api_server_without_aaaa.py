@@ -4,12 +4,11 @@ GEP-21: the object of the AAAA record has a suffix. Without it the two objects a
 comes last replaces the other, and a cluster with IPv6 finds its API server by IPv4 or not at all.
 """
 
-from dataclasses import replace
 from random import Random
 
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Topology
-from labs.fault import Fault, Faulted
+from labs.fault import Fault, Faulted, without_aaaa
 
 
 def _applies(plan: Plan) -> str | None:
@@ -19,10 +18,7 @@ def _applies(plan: Plan) -> str | None:
 
 def _apply(topology: Topology, plan: Plan, _random: Random) -> Faulted:
     names = {record.name for record in plan.dns_records}
-    authority = topology.authority
-    records = tuple(r for r in authority.records if r.name not in names or r.type != "AAAA")
-    changed = replace(topology, authority=replace(authority, records=records))
-    return Faulted(topology=changed, subjects=("gateway",))
+    return Faulted(topology=without_aaaa(topology, names), subjects=("gateway",))
 
 
 FAULT = Fault(

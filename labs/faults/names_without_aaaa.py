@@ -1,12 +1,11 @@
 """The cluster's Services have IPv6 addresses, and their names have no AAAA records."""
 
-from dataclasses import replace
 from random import Random
 
 from dataplane.model.address import Family, family_of
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Topology
-from labs.fault import Fault, Faulted
+from labs.fault import Fault, Faulted, without_aaaa
 
 
 def _applies(plan: Plan) -> str | None:
@@ -16,10 +15,7 @@ def _applies(plan: Plan) -> str | None:
 
 def _apply(topology: Topology, plan: Plan, _random: Random) -> Faulted:
     names = {service.dns_name for service in plan.services}
-    authority = topology.authority
-    records = tuple(r for r in authority.records if r.name not in names or r.type != "AAAA")
-    changed = replace(topology, authority=replace(authority, records=records))
-    return Faulted(topology=changed, subjects=("gateway",))
+    return Faulted(topology=without_aaaa(topology, names), subjects=("gateway",))
 
 
 FAULT = Fault(
