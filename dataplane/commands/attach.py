@@ -39,7 +39,7 @@ from dataplane.kernel import cgroup
 from dataplane.kernel.hooks import Wish
 from dataplane.kernel.netlink import links
 from dataplane.kernel.presence import present
-from dataplane.kernel.rtnetlink import link_events
+from dataplane.kernel.rtnetlink import drain, link_events
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.topology import Tap
 from dataplane.session.feed import consumed, every
@@ -195,9 +195,7 @@ def _links_watched(stirred: threading.Event, stir: asyncio.Event) -> Iterator[No
     loop = asyncio.get_running_loop()
 
     def read(channel: socket.socket) -> None:
-        with suppress(OSError):  # nothing left, or too much: something has changed all the same
-            while channel.recv(65536):
-                pass
+        drain(channel)
         stirred.set()
         stir.set()
 

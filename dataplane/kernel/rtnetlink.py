@@ -1,5 +1,6 @@
 """Channels to rtnetlink: opened in the calling thread's namespace, and what the kernel acknowledges."""
 
+import errno
 import os
 import socket
 import struct
@@ -10,6 +11,7 @@ NLMSG_ERROR = 2
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLM_F_CAPPED, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 0x100, 0x200, 1
 RTMGRP_LINK = 1
+WORDS = 65_536  # octets of one read of events
 
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 
@@ -23,10 +25,27 @@ def link_events() -> socket.socket:
 
     What is read tells no more than that; where it overflows, reading says ENOBUFS.
     """
+    return events(RTMGRP_LINK)
+
+
+def events(groups: int) -> socket.socket:
+    """Return a channel that has something to read whenever something of these groups has changed."""
     channel = route_socket()
-    channel.bind((0, RTMGRP_LINK))
+    channel.bind((0, groups))
     channel.settimeout(0)
     return channel
+
+
+def drain(channel: socket.socket) -> None:
+    """Read what a channel of events has: that something has changed is all that is wanted of it."""
+    try:
+        while True:
+            channel.recv(WORDS)
+    except BlockingIOError:
+        return
+    except OSError as failure:  # ENOBUFS: some were lost, and something has changed all the same
+        if failure.errno != errno.ENOBUFS:
+            raise
 
 
 def route_socket() -> socket.socket:

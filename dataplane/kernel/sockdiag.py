@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
+from dataplane.kernel.rtnetlink import HEADER, NLM_F_REQUEST, NLMSG_ERROR
 from dataplane.model.address import Address
 
 SOCK_DIAG_BY_FAMILY = 20
-NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
-NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_DUMP = 0x300
+NLMSG_DONE = 3
 INET_DIAG_SKV6ONLY = 11
 # 1 << state (include/net/tcp_states.h): a TCP socket that listens, a UDP one that is not connected
 WAITING = {socket.IPPROTO_TCP: 1 << 10, socket.IPPROTO_UDP: 1 << 7}
 NETLINK_SOCK_DIAG = 4
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _REQUEST = struct.Struct("=BBBxI48x")  # struct inet_diag_req_v2 with an empty inet_diag_sockid
 _MESSAGE = struct.Struct("=BBBB2s2s16s16sI8s5I")  # struct inet_diag_msg
 _ATTRIBUTE = struct.Struct("=HH")
@@ -54,12 +54,12 @@ def waiting() -> list[Waiting]:
 def _dump(channel: socket.socket, family: int, protocol: int) -> Iterator[Waiting]:
     body = _REQUEST.pack(family, protocol, 0, WAITING[protocol])
     flags = NLM_F_REQUEST | NLM_F_DUMP
-    channel.send(_HEADER.pack(_HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, flags, 1, 0) + body)
+    channel.send(HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, flags, 1, 0) + body)
     while True:
         data, offset = channel.recv(1 << 17), 0
         while offset < len(data):
-            length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
-            body = data[offset + _HEADER.size : offset + length]
+            length, kind, _, _, _ = HEADER.unpack_from(data, offset)
+            body = data[offset + HEADER.size : offset + length]
             if kind == NLMSG_DONE:
                 return
             if kind == NLMSG_ERROR:

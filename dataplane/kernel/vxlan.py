@@ -4,16 +4,16 @@ import os
 import socket
 import struct
 
+from dataplane.kernel.rtnetlink import HEADER, NLM_F_REQUEST
 from dataplane.model.address import Address
 
 # include/uapi/linux/rtnetlink.h, netlink.h, if_link.h
 RTM_NEWLINK = 16
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
+NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 0x4, 0x200, 0x400
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINKINFO = 1, 3, 18
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LOCAL = 1, 2, 4
 IFLA_VXLAN_PORT, IFLA_VXLAN_GROUP6, IFLA_VXLAN_LOCAL6 = 15, 16, 17
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
 
 
@@ -50,8 +50,8 @@ def add(  # noqa: PLR0913 - a tunnel has that many sides, and all are named
     with socket.socket(
         socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
     ) as channel:
-        channel.send(_HEADER.pack(_HEADER.size + len(body), RTM_NEWLINK, flags, 1, 0) + body)
-        (code,) = struct.unpack_from("=i", channel.recv(1 << 16), _HEADER.size)
+        channel.send(HEADER.pack(HEADER.size + len(body), RTM_NEWLINK, flags, 1, 0) + body)
+        (code,) = struct.unpack_from("=i", channel.recv(1 << 16), HEADER.size)
     if code:
         raise OSError(-code, f"link add {interface} (vxlan): {os.strerror(-code)}")
 
