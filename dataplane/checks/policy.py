@@ -37,7 +37,7 @@ ENGINE = "see whether the policy engine enforces this family (Calico: FELIX_IPV6
 def applies(plan: Plan) -> str | None:
     """Return why nobody's packets are up to a policy."""
     if not plan.policies:
-        return "there are no NetworkPolicies (a further document of the manifest)"
+        return "there are no NetworkPolicies beside the Shoot"
     if not trials(plan):
         return "no NetworkPolicy selects a pod that takes part in stimuli"
     return None

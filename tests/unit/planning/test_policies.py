@@ -6,14 +6,18 @@ from itertools import product
 
 import pytest
 
-from dataplane.model.policy import Direction, Policy
+from dataplane.model.ingress import IngressWish
+from dataplane.model.plan import Exposure
+from dataplane.model.policy import Direction, Policy, PolicyRule
 from dataplane.model.problem import InvalidInputError
+from dataplane.planning import neighbour
 from dataplane.planning.plan import plan as make_plan
 from dataplane.planning.policies import policies_of, specs
 from dataplane.planning.topology import topology
 from dataplane.rules.members import labels, members
 from dataplane.rules.policy import decide
 from labs import scenario as scenarios
+from labs.fault import faults
 from tests.unit.planning.clusters import read
 from tests.unit.plans import dual_stack, six_only
 
@@ -112,3 +116,33 @@ def test_gardeners_policies_join_the_namespace_of_the_others():
 
     assert [policy.name for policy in made] == ["a", "allow-to-dns", "allow-to-public-networks"]
     assert {policy.namespace for policy in made} == {"garden"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"ingress": IngressWish()}, {"exposure": Exposure(type="NodePort")}],
+    ids=["ingress", "exposure"],
+)
+def test_policies_and_clients_from_outside_are_refused_together(option):
+    given = cluster("dual-stack", "policies")
+
+    with pytest.raises(InvalidInputError) as caught:
+        make_plan(given, **option)
+
+    assert [problem.field for problem in caught.value.problems] == ["policy"]
+
+
+def test_policies_and_a_second_cluster_are_refused_together():
+    with pytest.raises(InvalidInputError) as caught:
+        neighbour.check(cluster("dual-stack", "policies"), cluster("gep-21"))
+
+    assert ["policies" in problem.detail for problem in caught.value.problems] == [True]
+
+
+def test_the_fault_has_nothing_to_break_where_no_ipv6_is_denied():
+    fault = faults()["policy-for-ipv4-only"]
+    everything = Policy(name="all", egress=(PolicyRule(),))
+
+    assert "no NetworkPolicies" in fault.applies(six_only())
+    assert "denies any IPv6" in fault.applies(replace(six_only(), policies=(everything,)))
+    assert fault.applies(make_plan(cluster("gep-21", "policies"))) is None
