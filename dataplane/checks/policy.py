@@ -9,7 +9,8 @@ TCP, UDP and echo, at the pods' interfaces, the nodes' uplinks and the gateway's
 what the policies say by Kubernetes' rules: a pod that is selected is isolated, rules add up, both
 ends have to allow. A denied packet has to be seen leaving the pod, and nowhere behind its node (or,
 where the other end denies it, not at that pod). Where a policy opens 0.0.0.0/0 and not ::/0, that
-IPv6 does not get out is a finding, too. What policies deny is asked for by no other check.
+IPv6 does not get out is a finding, too; other IPv4 blocks that stand alone in a cluster without IPv4
+are a warning. What policies deny is asked for by no other check.
 
 What to do: where denied IPv6 gets through, see whether the engine enforces IPv6 at all (Calico:
 FELIX_IPV6SUPPORT). Where a policy forgot IPv6, add the block that the finding names. Where a host
@@ -21,14 +22,15 @@ from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import GATEWAY, Places
 from dataplane.checks.ground.sights import Sights
 from dataplane.checks.ground.trials import POD, Trial, trials, ways
-from dataplane.model.address import Address
+from dataplane.model.address import Address, Family
 from dataplane.model.answer import Judgement
 from dataplane.model.plan import Plan
 from dataplane.model.policy import Direction
+from dataplane.model.problem import Severity
 from dataplane.model.stimulus import Outcome, Reach, Stimulus
 from dataplane.model.topology import Point
 from dataplane.model.view import Check, Sight, View
-from dataplane.rules.policy import Denial, forgets_ipv6
+from dataplane.rules.policy import Denial, forgets_ipv6, has_ipv4_blocks_alone
 
 NAME = "policy"
 ENGINE = "see whether the policy engine enforces this family (Calico: FELIX_IPV6SUPPORT)"
@@ -93,9 +95,11 @@ class _Bench:
                 remedy=ENGINE,
                 evidence=told,
             )
-        if not past and trial.meant.allowed:
-            for denial in trial.written.denials:
+        for denial in trial.written.denials if not past else ():
+            if trial.meant.allowed:
                 self._forgotten(denial, trial, told)
+            else:
+                self._unmatched(denial, told)
 
     def _forgotten(self, denial: Denial, trial: Trial, told: str) -> None:
         """Blame policies that open all of IPv4, and IPv6 not."""
@@ -108,6 +112,23 @@ class _Bench:
             remedy='add {ipBlock: {cidr: "::/0"}} beside it (sixscope validate names the exceptions)',
             evidence=told,
         )
+
+    def _unmatched(self, denial: Denial, told: str) -> None:
+        """Warn of policies that nothing in a cluster without IPv4 can match: it may be meant so."""
+        if Family.IPV4 in self.view.plan.families:
+            return
+        given = (p for p in self.view.plan.policies if p.name in denial.policies)
+        names = [p.name for p in given if has_ipv4_blocks_alone(p, denial.direction)]
+        if names:
+            self.ledger.add(
+                severity=Severity.WARNING,
+                subject=denial.pod,
+                cause=f"{', '.join(names)} has IPv4 blocks alone, and the cluster has no IPv4",
+                expected=f"{denial.direction} is open for somebody",
+                seen="the packet left the pod, and was seen nowhere else",
+                remedy="name the peers' IPv6 ranges, too (of IPv4 behind NAT64, those in its prefix)",
+                evidence=told,
+            )
 
     def _allowed(self, trial: Trial, exchange: Exchange, told: str) -> None:
         if self._is_past(Direction.INGRESS, trial, exchange):

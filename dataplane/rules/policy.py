@@ -130,6 +130,17 @@ def forgets_ipv6(policy: Policy) -> bool:
     return completed(policy) != policy
 
 
+def has_ipv4_blocks_alone(policy: Policy, direction: Direction) -> bool:
+    """Tell whether all that a policy lets through in a direction is blocks of IPv4."""
+    rules = policy.rules(direction) or ()
+    peers = [peer for rule in rules for peer in rule.peers]
+    return (
+        bool(peers)
+        and all(rule.peers for rule in rules)
+        and all(peer.block is not None and peer.block.network.version == 4 for peer in peers)
+    )
+
+
 def _completed(rules: tuple[PolicyRule, ...] | None) -> tuple[PolicyRule, ...] | None:
     if rules is None:
         return None

@@ -21,6 +21,7 @@ from dataplane.model.policy import (
     Requirement,
     Selector,
 )
+from dataplane.model.problem import Severity
 from dataplane.model.stimulus import Reach, Resolve, Transport
 from dataplane.rules.gardener import blockcidrs
 from dataplane.rules.members import POD_NAME, members
@@ -156,6 +157,19 @@ def test_a_policy_that_opens_ipv4_alone_cuts_ipv6_off(base):
     assert finding.subject == "pod-a"
     assert finding.cause.startswith("ipv4 opens 0.0.0.0/0 and not ::/0")
     assert "::/0" in finding.remedy
+
+
+def test_ipv4_blocks_alone_are_warned_of_where_there_is_no_ipv4():
+    rule = PolicyRule(peers=(block("198.51.100.0/24"),))
+    given = Policy(name="four", pods=named("pod-a"), egress=(rule,))
+    six, dual = (with_policies(base, given) for base in (six_only(), dual_stack()))
+
+    found = answer(six, engine(six))
+    (warned,) = found.findings
+    assert found.state is State.HOLDS
+    assert (warned.severity, warned.subject) == (Severity.WARNING, "pod-a")
+    assert warned.cause == "four has IPv4 blocks alone, and the cluster has no IPv4"
+    assert answer(dual, engine(dual)).findings == ()
 
 
 @pytest.mark.parametrize(

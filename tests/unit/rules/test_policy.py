@@ -17,7 +17,14 @@ from dataplane.model.policy import (
     Selector,
 )
 from dataplane.rules.gardener import blockcidrs
-from dataplane.rules.policy import NAMESPACE_LABEL, completed, decide, forgets_ipv6, selects
+from dataplane.rules.policy import (
+    NAMESPACE_LABEL,
+    completed,
+    decide,
+    forgets_ipv6,
+    has_ipv4_blocks_alone,
+    selects,
+)
 
 
 def pod(name, address, *labels, namespace="default"):
@@ -246,3 +253,20 @@ def test_a_component_may_ask_the_dns_where_it_is_private():
 def test_an_address_of_the_other_family_is_in_no_block():
     assert DB4.address not in IPBlock(network=ip_network("::/0"))
     assert DB.address not in IPBlock(network=ip_network("0.0.0.0/0"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "alone"),
+    [
+        ((PolicyRule(peers=(block("10.0.0.0/8"), block("192.0.2.0/24"))),), True),
+        ((PolicyRule(peers=(block("10.0.0.0/8"), block("2001:db8::/32"))),), False),
+        ((PolicyRule(peers=(block("10.0.0.0/8"), PolicyPeer(pods=Selector()))),), False),
+        ((PolicyRule(peers=(block("10.0.0.0/8"),)), PolicyRule()), False),
+        ((), False),
+        (None, False),
+    ],
+)
+def test_blocks_of_ipv4_alone(rules, alone):
+    policy = Policy(name="p", egress=rules)
+
+    assert has_ipv4_blocks_alone(policy, Direction.EGRESS) is alone
