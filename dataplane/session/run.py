@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from dataplane import __version__
 from dataplane.api.live import LiveSource
 from dataplane.api.tables import PagedFlows
-from dataplane.checks import checks
+from dataplane.checks import checks, policy
+from dataplane.checks.ground.policies import permitted
 from dataplane.model.answer import RunResult
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.stimulus import Outcome, Stimulus
@@ -138,10 +139,21 @@ class Session:
 
 
 def stimuli_of(prepared: Prepared) -> tuple[Stimulus, ...]:
-    """Return what every applicable check wants done, check by check."""
+    """Return what every applicable check wants done, check by check.
+
+    What a NetworkPolicy denies is tried for the check `policy` alone: no other may call it broken.
+    """
     plan = prepared.plan
     applicable = (check for check in checks() if check.applies(plan) is None)
-    return tuple(stimulus for check in applicable for stimulus in check.stimuli(plan))
+    return tuple(
+        stimulus
+        for check in applicable
+        for stimulus in (
+            check.stimuli(plan)
+            if check.name == policy.NAME
+            else permitted(plan, check.stimuli(plan))
+        )
+    )
 
 
 @asynccontextmanager
