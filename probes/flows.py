@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from dataplane.kernel import bpf, bpfcall, hooks
 from dataplane.kernel.closing import Closing
@@ -70,6 +70,11 @@ class Snapshot:
 class Flows(Closing):
     """The packet program and its table. Taps are told apart by interface index alone."""
 
+    source: ClassVar[Path] = SOURCE
+    programs: ClassVar[tuple[bpf.Entry, ...]] = tuple(
+        bpf.Entry(name=name, type=bpf.ProgramType.SCHED_CLS) for name in PROGRAMS.values()
+    )
+
     def __init__(self, module: bpf.Module, taps: tuple[Tap, ...], mask: int) -> None:
         self.module, self.taps = module, taps
         self._mask = mask
@@ -95,8 +100,8 @@ class Flows(Closing):
         taps = tuple(taps)
         slots = _slots(taps, room)
         module = bpf.load(
-            SOURCE,
-            [bpf.Entry(name=name, type=bpf.ProgramType.SCHED_CLS) for name in PROGRAMS.values()],
+            cls.source,
+            cls.programs,
             {"FLOW_ENTRIES": entries, "TAP_SLOTS": slots, "PACKET_PAGES": PACKET_PAGES},
         )
         settings = module.table("settings")
@@ -227,7 +232,7 @@ class Flows(Closing):
         )
 
     def hook(self, tap: Tap) -> str:
-        """Return how a tap is watched: `tcx`, `clsact`, or `none`."""
+        """Return how a tap is watched: `tcx`, `clsact`, `raw-tracepoint`, or `none`."""
         return next((attachment.kind for attachment in self._attached.get(tap.name, [])), "none")
 
     def blind(self, tap: Tap) -> str | None:

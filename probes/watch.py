@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from dataplane.kernel import netns
 from dataplane.kernel.closing import Closing
@@ -22,10 +22,12 @@ from dataplane.model.topology import Point, Tap
 from probes.connects import Connects
 from probes.flows import Flows, Snapshot
 from probes.stamps import Stamps
+from probes.tracepoints import Tracepoints
 
 SPARE = 256  # descriptors that are left to the rest of the process
 PER_TAP, PER_GROUP = 2, 7
 
+Mode = Literal["tc", "zero-touch"]
 Where = Callable[[str], str | Path | int | None]
 T = TypeVar("T")
 
@@ -46,12 +48,13 @@ class Watch(Closing):
         self._count = False
 
     @classmethod
-    def open(  # noqa: PLR0913 - the three switches have names, and defaults that nobody changes
+    def open(  # noqa: PLR0913 - the switches have names, and defaults that hardly anybody changes
         cls,
         taps: Sequence[Tap],
         where: Where,
         cgroups: Mapping[str, Path],
         *,
+        mode: Mode = "tc",
         hook: Wish = "auto",
         flows: bool = True,
         stamps: bool = True,
@@ -62,13 +65,16 @@ class Watch(Closing):
 
         `where` tells for a tap's namespace what `dataplane.kernel.netns` shall enter (None: the
         one we are in). `cgroups` are the version 2 groups of the owners whose processes are
-        watched; `room` is for how many taps there shall be with those that join later. Errors: UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
+        watched; `room` is for how many taps there shall be with those that join later. By `mode`
+        packets are seen at traffic control (`hook` says how), or at raw tracepoints. Errors:
+        UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
         watch = cls(taps, where)
         _make_room(PER_TAP * len(watch._taps) + PER_GROUP * len(cgroups) + SPARE)
         try:
             if flows or stamps:
-                watch._flows = Flows.open(watch._taps, stamping=stamps, room=room)
+                program = Tracepoints if mode == "zero-touch" else Flows
+                watch._flows = program.open(watch._taps, stamping=stamps, room=room)
                 watch._count = flows
                 watch._stack.callback(watch._flows.close)
                 if stamps:

@@ -25,9 +25,11 @@ class Command(IntEnum):
     PROG_GET_FD_BY_ID = 13
     OBJ_GET_INFO_BY_FD = 15
     PROG_QUERY = 16
+    RAW_TRACEPOINT_OPEN = 17
     MAP_LOOKUP_BATCH = 24
     MAP_UPDATE_BATCH = 26
     LINK_CREATE = 28
+    ENABLE_STATS = 32
 
 
 def call(command: Command, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
@@ -165,3 +167,13 @@ def attached(target: int, hook: int, *, limit: int = 64) -> Attached:
 def link(program: int, target: int, hook: int, *, flags: int = 0) -> int:
     """Create a BPF link and return its descriptor: what it holds attached goes when it is closed."""
     return call(Command.LINK_CREATE, struct.pack("=IIIIIIQ", program, target, hook, flags, 0, 0, 0))
+
+
+def raw_tracepoint(program: int, name: str) -> int:
+    """Attach a program to a raw tracepoint and return the link's descriptor, as `link` does.
+
+    OSError(ENOENT) where the kernel has no tracepoint of that name.
+    """
+    called = ctypes.create_string_buffer(name.encode())
+    attributes = struct.pack("=QIIQ", ctypes.addressof(called), program, 0, 0)
+    return call(Command.RAW_TRACEPOINT_OPEN, attributes)

@@ -263,7 +263,7 @@ class ProbeReport:
     (sockets, sysctls, routes, links, neighbours). `counted` are packets or calls that the program saw, `recorded`
     entries or events that were kept, `evicted` table entries pushed out, `lost` events that did
     not fit a buffer. `blind` says why this place cannot be trusted, or is None. `hook` is how it
-    was attached (`tcx`, `clsact`, `cgroup-link`) or read (`sock_diag`, `procfs`, `rtnetlink`).
+    was attached (`tcx`, `clsact`, `raw-tracepoint`, `cgroup-link`) or read (`sock_diag`, `procfs`, `rtnetlink`).
     """
 
     kind: Literal["report"] = "report"

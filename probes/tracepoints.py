@@ -1,0 +1,141 @@
+"""Tracepoints: the packet program with nothing attached to any device (zero-touch).
+
+The program is `bpf/tracepoints.c`, which is `bpf/flows.c` with other eyes: table, books and events
+are the same, so whatever reads `Flows` reads this. It sees packets before traffic control's ingress
+and behind its egress, and so also what a foreign program there drops, rewrites or hides.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import ClassVar, Self
+
+from dataplane.kernel import bpf, hooks, netns
+from dataplane.kernel.btf import Btf
+from dataplane.kernel.hooks import Attachment, Direction, Place
+from dataplane.kernel.maps import Table
+from dataplane.model.errors import ProbeRefusedError, UnsupportedError
+from dataplane.model.topology import Tap
+from probes.flows import ENTRIES, Flows
+
+SOURCE = Path(__file__).parent / "bpf" / "tracepoints.c"
+POINTS: Mapping[str, str] = {"received": "netif_receive_skb", "sent": "net_dev_start_xmit"}
+# What the program reads of the kernel: structure, field, and the octets that it takes it for.
+PLACES: Mapping[str, tuple[str, str, int]] = {
+    "skb_dev": ("sk_buff", "dev", 8),
+    "skb_len": ("sk_buff", "len", 4),
+    "skb_data_len": ("sk_buff", "data_len", 4),
+    "skb_head": ("sk_buff", "head", 8),
+    "skb_data": ("sk_buff", "data", 8),
+    "skb_end": ("sk_buff", "end", 4),
+    "skb_protocol": ("sk_buff", "protocol", 2),
+    "device_index": ("net_device", "ifindex", 4),
+    "device_net": ("net_device", "nd_net.net", 8),
+    "net_cookie": ("net", "net_cookie", 8),
+    "shared_gso_size": ("skb_shared_info", "gso_size", 2),
+    "shared_gso_segs": ("skb_shared_info", "gso_segs", 2),
+}
+
+
+def places(kernel: Btf) -> dict[str, int]:
+    """Find where the fields lie; UnsupportedError where one is not there, or not as long as that."""
+    found = {}
+    for name, (structure, path, size) in PLACES.items():
+        field = kernel.field(structure, path)
+        if field.size != size:
+            raise UnsupportedError(
+                "watching at raw tracepoints",
+                needs=f"a field {path} of struct {structure} that has {size} octets",
+                found=str(field.size),
+            )
+        found[name] = field.offset
+    return found
+
+
+class Tracepoints(Flows):
+    """The packet program at two raw tracepoints. Taps are told apart by namespace and index."""
+
+    source: ClassVar[Path] = SOURCE
+    programs: ClassVar[tuple[bpf.Entry, ...]] = tuple(
+        bpf.Entry(name=name, type=bpf.ProgramType.RAW_TRACEPOINT) for name in POINTS
+    )
+
+    def __init__(self, module: bpf.Module, taps: tuple[Tap, ...], mask: int) -> None:
+        super().__init__(module, taps, mask)
+        self._links: list[Attachment] = []
+        self._watched = module.table("watched")
+
+    @classmethod
+    def open(
+        cls, taps: Iterable[Tap], *, stamping: bool = False, entries: int = ENTRIES, room: int = 0
+    ) -> Self:
+        """Compile and load, as `Flows.open` does; UnsupportedError without the kernel's BTF, too."""
+        found = places(Btf.of_kernel())
+        opened = super().open(taps, stamping=stamping, entries=entries, room=room)
+        table = opened.module.table("places")
+        table.put(table.key.pack(), table.value.pack(**found))
+        return opened
+
+    def attach(self, tap: Tap, *, hook: hooks.Wish = "auto") -> None:  # noqa: ARG002 - there is only one way
+        """Watch a tap, both directions. Call this inside the tap's namespace.
+
+        ProbeRefusedError when the index is another interface there; UnsupportedError where the
+        kernel has no such tracepoints, or does not tell namespaces apart.
+        """
+        _verify(tap)
+        cookie = netns.cookie()
+        if not cookie:
+            raise UnsupportedError(
+                "watching at raw tracepoints",
+                needs="Linux 5.14 or newer",
+                found="no SO_NETNS_COOKIE",
+            )
+        if not self._links:
+            self._begin()
+        key = self._watched.key.pack(cookie=cookie, index=tap.index)
+        self._watched.put(
+            key, self._watched.value.pack(tap=tap.index, ethernet=int(tap.layer == 2))
+        )
+        self._attached[tap.name] = [_Entry(self._watched, key, tap.interface)]
+
+    def examine(self, tap: Tap) -> None:
+        """Look whether a tap's interface is still the one that was meant; see `Flows.examine`.
+
+        Programs of others at traffic control hide nothing from here.
+        """
+        try:
+            _verify(tap)
+        except ProbeRefusedError as failure:
+            self._blind[tap.name] = failure.why
+        else:
+            self._blind.pop(tap.name, None)
+
+    def close(self) -> None:
+        """Let go of the tracepoints, and unload."""
+        while self._links:
+            self._links.pop().close()
+        super().close()
+
+    def _begin(self) -> None:
+        try:
+            for name, point in POINTS.items():
+                self._links.append(hooks.attach_tracepoint(self.module.program(name), point))
+        except BaseException:
+            while self._links:
+                self._links.pop().close()
+            raise
+
+
+class _Entry(Attachment):
+    """A tap among those that the programs look at; it goes with the programs."""
+
+    def __init__(self, table: Table, key: bytes, where: str) -> None:
+        super().__init__("raw-tracepoint", where)
+        self._table, self._key = table, key
+
+    def close(self) -> None:
+        self._table.remove(self._key)
+
+
+def _verify(tap: Tap) -> None:
+    place = Place(interface=tap.interface, index=tap.index, direction=Direction.INGRESS)
+    hooks.verify(place)
