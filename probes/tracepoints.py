@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
-from dataplane.kernel import bpf, hooks, netns
+from dataplane.kernel import bpf, hooks, netlink, netns
 from dataplane.kernel.btf import Btf
 from dataplane.kernel.hooks import Attachment, Direction, Place
 from dataplane.kernel.maps import Table
@@ -19,6 +19,9 @@ from probes.flows import ENTRIES, Flows
 
 SOURCE = Path(__file__).parent / "bpf" / "tracepoints.c"
 POINTS: Mapping[str, str] = {"received": "netif_receive_skb", "sent": "net_dev_start_xmit"}
+# Kinds of devices to which another one hands packets on without a word at netif_receive_skb
+# (`another_round` in net/core/dev.c).
+ABOVE = frozenset({"vlan", "bond", "team", "macvlan", "macvtap", "ipvlan", "ipvtap"})
 # What the program reads of the kernel: structure, field, and the octets that it takes it for.
 PLACES: Mapping[str, tuple[str, str, int]] = {
     "skb_dev": ("sk_buff", "dev", 8),
@@ -51,6 +54,23 @@ def places(kernel: Btf) -> dict[str, int]:
     return found
 
 
+def missing() -> str | None:
+    """Return why nothing can be watched at raw tracepoints here, None where it can."""
+    try:
+        kernel = Btf.of_kernel()
+        places(kernel)
+        for point in POINTS.values():
+            kernel.parameters(point)
+    except UnsupportedError as failure:
+        return str(failure)
+    return None
+
+
+def is_above(index: int) -> bool:
+    """Tell whether an interface of the calling thread's namespace is one of `ABOVE`."""
+    return any(link["index"] == index and link["kind"] in ABOVE for link in netlink.links())
+
+
 class Tracepoints(Flows):
     """The packet program at two raw tracepoints. Taps are told apart by namespace and index."""
 
@@ -62,6 +82,7 @@ class Tracepoints(Flows):
     def __init__(self, module: bpf.Module, taps: tuple[Tap, ...], mask: int) -> None:
         super().__init__(module, taps, mask)
         self._links: list[Attachment] = []
+        self._above: set[str] = set()
         self._watched = module.table("watched")
 
     @classmethod
@@ -92,6 +113,8 @@ class Tracepoints(Flows):
         if not self._links:
             self._begin()
         key = self._watched.key.pack(cookie=cookie, index=tap.index)
+        if is_above(tap.index):
+            self._above.add(tap.name)
         self._watched.put(
             key, self._watched.value.pack(tap=tap.index, ethernet=int(tap.layer == 2))
         )
@@ -102,12 +125,14 @@ class Tracepoints(Flows):
 
         Programs of others at traffic control hide nothing from here.
         """
+        self._blind.pop(tap.name, None)
         try:
             _verify(tap)
         except ProbeRefusedError as failure:
             self._blind[tap.name] = failure.why
         else:
-            self._blind.pop(tap.name, None)
+            if tap.name in self._above:
+                self._blind[tap.name] = "what arrives is seen only at the device below it"
 
     def close(self) -> None:
         """Let go of the tracepoints, and unload."""

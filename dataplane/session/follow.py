@@ -16,6 +16,7 @@ from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.mode import ModeChosen
 from dataplane.session.residents import Change, Moved
 from dataplane.verify.journeys import journeys
 from probes.watch import Watch
@@ -106,6 +107,7 @@ class Total:
 
 Told = (
     NodeFound
+    | ModeChosen
     | HookSet
     | Attached
     | PodMoved

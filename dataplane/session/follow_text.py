@@ -15,6 +15,7 @@ from dataplane.session.follow import (
     Told,
     Total,
 )
+from dataplane.session.mode import ModeChosen
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
@@ -24,8 +25,8 @@ def line(told: Told) -> str:
     match told:
         case NodeFound():
             text = _node(told)
-        case HookSet():
-            text = f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
+        case ModeChosen() | HookSet():
+            text = _watched(told)
         case Attached():
             text = f"watch   {_clock(told.time_ns)} {told.interfaces} interfaces; end with Ctrl-C"
         case FlowSeen():
@@ -55,6 +56,12 @@ def _node(told: NodeFound) -> str:
     if told.host_network:
         rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
     return f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
+
+
+def _watched(told: ModeChosen | HookSet) -> str:
+    if isinstance(told, ModeChosen):
+        return f"mode    {told.mode}: {told.because}; not seen: {'; '.join(told.unseen)}"
+    return f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
 
 
 def _books(told: ProbeReport) -> str:
