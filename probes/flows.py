@@ -102,7 +102,12 @@ class Flows(Closing):
         module = bpf.load(
             cls.source,
             cls.programs,
-            {"FLOW_ENTRIES": entries, "TAP_SLOTS": slots, "PACKET_PAGES": PACKET_PAGES},
+            {
+                "FLOW_ENTRIES": entries,
+                "TAP_SLOTS": slots,
+                "PACKET_PAGES": PACKET_PAGES,
+                **cls.definitions(),
+            },
         )
         settings = module.table("settings")
         settings.put(
@@ -115,6 +120,11 @@ class Flows(Closing):
             ),
         )
         return cls(module, taps, slots - 1)
+
+    @classmethod
+    def definitions(cls) -> Mapping[str, int]:
+        """Return what else the program is compiled with."""
+        return {}
 
     def attach(self, tap: Tap, *, hook: Wish = "auto") -> None:
         """Watch a tap, both directions. Call this inside the tap's namespace.

@@ -5,9 +5,9 @@ are the same, so whatever reads `Flows` reads this. It sees packets before traff
 and behind its egress, and so also what a foreign program there drops, rewrites or hides.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from dataplane.kernel import bpf, hooks, netlink, netns
 from dataplane.kernel.btf import Btf
@@ -15,7 +15,7 @@ from dataplane.kernel.hooks import Attachment, Direction, Place
 from dataplane.kernel.maps import Table
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.topology import Tap
-from probes.flows import ENTRIES, Flows
+from probes.flows import Flows
 
 SOURCE = Path(__file__).parent / "bpf" / "tracepoints.c"
 POINTS: Mapping[str, str] = {"received": "netif_receive_skb", "sent": "net_dev_start_xmit"}
@@ -24,34 +24,48 @@ POINTS: Mapping[str, str] = {"received": "netif_receive_skb", "sent": "net_dev_s
 ABOVE = frozenset({"vlan", "bond", "team", "macvlan", "macvtap", "ipvlan", "ipvtap"})
 # What the program reads of the kernel: structure, field, and the octets that it takes it for.
 PLACES: Mapping[str, tuple[str, str, int]] = {
-    "skb_dev": ("sk_buff", "dev", 8),
-    "skb_len": ("sk_buff", "len", 4),
-    "skb_data_len": ("sk_buff", "data_len", 4),
-    "skb_head": ("sk_buff", "head", 8),
-    "skb_data": ("sk_buff", "data", 8),
-    "skb_end": ("sk_buff", "end", 4),
-    "skb_protocol": ("sk_buff", "protocol", 2),
-    "device_index": ("net_device", "ifindex", 4),
-    "device_net": ("net_device", "nd_net.net", 8),
-    "net_cookie": ("net", "net_cookie", 8),
-    "shared_gso_size": ("skb_shared_info", "gso_size", 2),
-    "shared_gso_segs": ("skb_shared_info", "gso_segs", 2),
+    "SKB_DEV": ("sk_buff", "dev", 8),
+    "SKB_LEN": ("sk_buff", "len", 4),
+    "SKB_DATA_LEN": ("sk_buff", "data_len", 4),
+    "SKB_HEAD": ("sk_buff", "head", 8),
+    "SKB_DATA": ("sk_buff", "data", 8),
+    "SKB_END": ("sk_buff", "end", 4),
+    "SKB_PROTOCOL": ("sk_buff", "protocol", 2),
+    "DEVICE_INDEX": ("net_device", "ifindex", 4),
+    "DEVICE_NET": ("net_device", "nd_net.net", 8),
+    "NET_COOKIE": ("net", "net_cookie", 8),
+    "SHARED_GSO": ("skb_shared_info", "gso_size", 2),
+    "SHARED_SEGMENTS": ("skb_shared_info", "gso_segs", 2),
 }
+# Those of a packet that are read at once; as far apart as this they may be.
+TOGETHER = ("SKB_LEN", "SKB_DATA_LEN", "SKB_HEAD", "SKB_DATA", "SKB_END", "SKB_PROTOCOL")
+MOST_APART = 256
 
 
 def places(kernel: Btf) -> dict[str, int]:
-    """Find where the fields lie; UnsupportedError where one is not there, or not as long as that."""
+    """Find where the fields lie, as `bpf/tracepoints.c` wants to be told.
+
+    UnsupportedError where one is not there, not as long as it is taken for, or too far from others.
+    """
     found = {}
     for name, (structure, path, size) in PLACES.items():
         field = kernel.field(structure, path)
         if field.size != size:
-            raise UnsupportedError(
-                "watching at raw tracepoints",
-                needs=f"a field {path} of struct {structure} that has {size} octets",
-                found=str(field.size),
+            raise _laid_out(
+                f"a field {path} of struct {structure} that has {size} octets", str(field.size)
             )
         found[name] = field.offset
-    return found
+    if found.pop("SHARED_SEGMENTS") != found["SHARED_GSO"] + 2:
+        raise _laid_out("gso_segs behind gso_size in struct skb_shared_info", "another order")
+    first = min(found[name] for name in TOGETHER)
+    room = max(found[name] + PLACES[name][2] for name in TOGETHER) - first
+    if room > MOST_APART:
+        raise _laid_out(f"fields of struct sk_buff within {MOST_APART} octets", f"{room} octets")
+    return {**found, "SKB_FIRST": first, "SKB_ROOM": room}
+
+
+def _laid_out(needs: str, found: str) -> UnsupportedError:
+    return UnsupportedError("watching at raw tracepoints", needs=needs, found=found)
 
 
 def missing() -> str | None:
@@ -86,15 +100,9 @@ class Tracepoints(Flows):
         self._watched = module.table("watched")
 
     @classmethod
-    def open(
-        cls, taps: Iterable[Tap], *, stamping: bool = False, entries: int = ENTRIES, room: int = 0
-    ) -> Self:
-        """Compile and load, as `Flows.open` does; UnsupportedError without the kernel's BTF, too."""
-        found = places(Btf.of_kernel())
-        opened = super().open(taps, stamping=stamping, entries=entries, room=room)
-        table = opened.module.table("places")
-        table.put(table.key.pack(), table.value.pack(**found))
-        return opened
+    def definitions(cls) -> Mapping[str, int]:
+        """Return where the kernel's fields lie; UnsupportedError where its BTF does not tell."""
+        return places(Btf.of_kernel())
 
     def attach(self, tap: Tap, *, hook: hooks.Wish = "auto") -> None:  # noqa: ARG002 - there is only one way
         """Watch a tap, both directions. Call this inside the tap's namespace.
@@ -112,13 +120,12 @@ class Tracepoints(Flows):
             )
         if not self._links:
             self._begin()
-        key = self._watched.key.pack(cookie=cookie, index=tap.index)
-        if is_above(tap.index):
-            self._above.add(tap.name)
-        self._watched.put(
-            key, self._watched.value.pack(tap=tap.index, ethernet=int(tap.layer == 2))
+        value = self._watched.value.pack(
+            cookie=cookie, index=tap.index, ethernet=int(tap.layer == 2)
         )
-        self._attached[tap.name] = [_Entry(self._watched, key, tap.interface)]
+        place = self._watched.key.pack(value=tap.index & self._mask)
+        self._watched.put(place, value)
+        self._attached[tap.name] = [_Entry(self._watched, place, tap.interface)]
 
     def examine(self, tap: Tap) -> None:
         """Look whether a tap's interface is still the one that was meant; see `Flows.examine`.
@@ -153,12 +160,12 @@ class Tracepoints(Flows):
 class _Entry(Attachment):
     """A tap among those that the programs look at; it goes with the programs."""
 
-    def __init__(self, table: Table, key: bytes, where: str) -> None:
+    def __init__(self, table: Table, place: bytes, where: str) -> None:
         super().__init__("raw-tracepoint", where)
-        self._table, self._key = table, key
+        self._table, self._place = table, place
 
     def close(self) -> None:
-        self._table.remove(self._key)
+        self._table.put(self._place, self._table.value.pack())
 
 
 def _verify(tap: Tap) -> None:

@@ -177,3 +177,23 @@ def raw_tracepoint(program: int, name: str) -> int:
     called = ctypes.create_string_buffer(name.encode())
     attributes = struct.pack("=QIIQ", ctypes.addressof(called), program, 0, 0)
     return call(Command.RAW_TRACEPOINT_OPEN, attributes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTime:
+    """How often a program ran while times were taken, how long altogether, how often it could not."""
+
+    runs: int
+    nanoseconds: int
+    missed: int
+
+
+def take_run_times() -> int:
+    """Have the kernel take the time of every program until the returned descriptor is closed."""
+    return call(Command.ENABLE_STATS, struct.pack("=I", 0))
+
+
+def run_time(program: int) -> RunTime:
+    """Ask for a program's times (`struct bpf_prog_info`: run_time_ns, run_cnt, recursion_misses)."""
+    nanoseconds, runs, missed = struct.unpack_from("=QQQ", _info(program, b"", 0), 192)
+    return RunTime(runs=runs, nanoseconds=nanoseconds, missed=missed)

@@ -141,16 +141,6 @@ class Table:
         )
         bpfcall.call(Command.MAP_UPDATE_ELEM, self._element(*buffers, flags=flags))
 
-    def remove(self, key: bytes) -> None:
-        """Take a key out of a hash map; nothing happens when it is not there."""
-        buffer = ctypes.create_string_buffer(key, self.key.size)
-        attributes = struct.pack("=IIQQQ", self.descriptor, 0, ctypes.addressof(buffer), 0, 0)
-        try:
-            bpfcall.call(Command.MAP_DELETE_ELEM, attributes)
-        except OSError as failure:
-            if failure.errno != errno.ENOENT:
-                raise
-
     def put_batch(self, keys: bytes, values: bytes, count: int) -> None:
         """Set `count` values at once; of a per-CPU map all CPUs' values, `stride` octets each."""
         if (len(keys), len(values)) != (count * self.key.size, count * self.stride * self.cpus):

@@ -26,6 +26,7 @@ HARMLESS = {
     80: "get_current_cgroup_id",
     95: "sk_fullsock",
     113: "probe_read_kernel",
+    118: "jiffies64",
     120: "get_ns_current_pid_tgid",
     122: "get_netns_cookie",
     130: "ringbuf_output",

@@ -290,7 +290,7 @@ def test_an_index_that_is_another_interface_is_refused(pair):
 
 
 def test_a_kernel_that_lays_a_field_out_otherwise_is_refused(monkeypatch):
-    monkeypatch.setitem(tracepoints.PLACES, "skb_end", ("sk_buff", "end", 8))
+    monkeypatch.setitem(tracepoints.PLACES, "SKB_END", ("sk_buff", "end", 8))
     with pytest.raises(UnsupportedError, match="field end of struct sk_buff that has 8 octets"):
         Tracepoints.open([])
 

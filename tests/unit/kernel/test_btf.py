@@ -168,10 +168,11 @@ def test_this_kernel():
     """The places are in order, within their structures, and none is that of another field."""
     kernel = Btf.of_kernel(Path("/sys/kernel/btf/vmlinux"))
     found = tracepoints.places(kernel)
-    assert found.keys() == tracepoints.PLACES.keys()
-    packet = [place for name, place in found.items() if name.startswith("skb_")]
+    packet = [found[name] for name in tracepoints.TOGETHER]
     assert len(set(packet)) == len(packet)
-    assert found["skb_data_len"] == found["skb_len"] + 4  # neighbours since Linux 2.6
+    assert found["SKB_DATA_LEN"] == found["SKB_LEN"] + 4  # neighbours since Linux 2.6
+    assert found["SKB_FIRST"] <= min(packet)
+    assert max(packet) < found["SKB_FIRST"] + found["SKB_ROOM"]
     reasons = kernel.enumerators("skb_drop_reason")
     assert {"SKB_DROP_REASON_NO_SOCKET", "SKB_DROP_REASON_NETFILTER_DROP"} <= set(reasons.values())
     assert "skb_drop_reason" in kernel.parameters("kfree_skb")
