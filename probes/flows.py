@@ -82,6 +82,8 @@ class Flows(Closing):
         self._table, self._books = module.table("flows"), module.table("books")
         self._attached: dict[str, list[Attachment]] = {}
         self._blind: dict[str, str] = {}
+        self.passed_by: tuple[str, ...] = ()
+        """Programs that bring packets to pods past the host side of their interfaces."""
         # Of taps whose place in the books was another one's before, and of those that have gone.
         self._before: dict[str, Books] = {}
         self._closed: dict[str, Books] = {}
@@ -251,7 +253,11 @@ class Flows(Closing):
             return "its interface is gone"
         if tap.name not in self._attached:
             return "not attached"
-        return self._blind.get(tap.name)
+        reasons = [self._blind[tap.name]] if tap.name in self._blind else []
+        if self.passed_by and tap.leaving_is_ingress:
+            names = ", ".join(self.passed_by)
+            reasons.append(f"{names} brings packets to pods past it (bpf_redirect_peer)")
+        return "; ".join(reasons) or None
 
     def close(self) -> None:
         """Take every program away, and unload."""

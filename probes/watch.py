@@ -60,13 +60,15 @@ class Watch(Closing):
         stamps: bool = True,
         connects: bool = True,
         room: int = 0,
+        passed_by: Sequence[str] = (),
     ) -> Self:
         """Load the programs once, and attach them to every tap and control group.
 
         `where` tells for a tap's namespace what `dataplane.kernel.netns` shall enter (None: the
         one we are in). `cgroups` are the version 2 groups of the owners whose processes are
         watched; `room` is for how many taps there shall be with those that join later. By `mode`
-        packets are seen at traffic control (`hook` says how), or at raw tracepoints. Errors:
+        packets are seen at traffic control (`hook` says how), or at raw tracepoints; `passed_by` are
+        programs that bring packets to pods past the host side, which is blind then. Errors:
         UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
         watch = cls(taps, where)
@@ -75,6 +77,7 @@ class Watch(Closing):
             if flows or stamps:
                 program = Tracepoints if mode == "zero-touch" else Flows
                 watch._flows = program.open(watch._taps, stamping=stamps, room=room)
+                watch._flows.passed_by = tuple(passed_by)
                 watch._count = flows
                 watch._stack.callback(watch._flows.close)
                 if stamps:

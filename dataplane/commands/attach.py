@@ -50,7 +50,7 @@ from dataplane.session.residents import Residents
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
 from probes.node.pods import Pods, node_root
-from probes.watch import Mode, Watch
+from probes.watch import Watch
 
 ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -231,7 +231,7 @@ async def _following(
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
     try:
-        watch = await _opened(targets, chosen.mode, hook)
+        watch = await _opened(targets, chosen, hook)
     except UnsupportedError as lacking:
         if chosen.mode != "tc" or hook != "tcx":
             raise
@@ -275,7 +275,7 @@ async def _following(
         _tell(follower.totals(), options.output)
 
 
-async def _opened(targets: Targets, mode: Mode, hook: Wish) -> Watch:
+async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
     """Attach on a worker thread; cancelled meanwhile, take away what it attaches all the same.
 
     A thread cannot be cancelled, and clsact filters do not go with the process.
@@ -286,8 +286,9 @@ async def _opened(targets: Targets, mode: Mode, hook: Wish) -> Watch:
             targets.taps,
             lambda _: None,
             targets.cgroups,
-            mode=mode,
+            mode=chosen.mode,
             hook=hook,
+            passed_by=chosen.passed_by,
             room=ROOM + len(targets.taps),
         ),
     )

@@ -23,6 +23,7 @@ class Command(IntEnum):
     PROG_LOAD = 5
     PROG_TEST_RUN = 10
     PROG_GET_FD_BY_ID = 13
+    MAP_GET_FD_BY_ID = 14
     OBJ_GET_INFO_BY_FD = 15
     PROG_QUERY = 16
     RAW_TRACEPOINT_OPEN = 17
@@ -124,11 +125,31 @@ def _info(program: int, translated: ctypes.Array[ctypes.c_char] | bytes, length:
     if length and not isinstance(translated, bytes):
         struct.pack_into("=I", info, 20, length)
         struct.pack_into("=Q", info, 32, ctypes.addressof(translated))
-    attributes = ctypes.create_string_buffer(
-        struct.pack("=IIQ", program, len(info), ctypes.addressof(info))
-    )
-    call(Command.OBJ_GET_INFO_BY_FD, attributes)
+    _ask(program, info)
     return info.raw
+
+
+def _ask(descriptor: int, info: ctypes.Array[ctypes.c_char]) -> None:
+    attributes = struct.pack("=IIQ", descriptor, len(info), ctypes.addressof(info))
+    call(Command.OBJ_GET_INFO_BY_FD, attributes)
+
+
+def maps_of(program: int) -> tuple[int, ...]:
+    """Return the ids of the maps that a program uses (`nr_map_ids`, `map_ids`)."""
+    (count,) = struct.unpack_from("=I", _info(program, b"", 0), 52)
+    ids = (ctypes.c_uint32 * max(count, 1))()
+    info = ctypes.create_string_buffer(232)
+    struct.pack_into("=IQ", info, 52, count, ctypes.addressof(ids))
+    _ask(program, info)
+    return tuple(ids[:count])
+
+
+def map_kind(descriptor: int) -> tuple[int, int]:
+    """Return the type of a map (`enum bpf_map_type`) and how many entries it has room for."""
+    info = ctypes.create_string_buffer(88)
+    _ask(descriptor, info)
+    kind, _, _, _, entries = struct.unpack_from("=IIIII", info)
+    return kind, entries
 
 
 def program_by_id(number: int) -> int:

@@ -60,7 +60,8 @@ def _node(told: NodeFound) -> str:
 
 def _watched(told: ModeChosen | HookSet) -> str:
     if isinstance(told, ModeChosen):
-        return f"mode    {told.mode}: {told.because}; not seen: {'; '.join(told.unseen)}"
+        past = f"; past the host side: {', '.join(told.passed_by)}" if told.passed_by else ""
+        return f"mode    {told.mode}: {told.because}; not seen: {'; '.join(told.unseen)}{past}"
     return f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
 
 

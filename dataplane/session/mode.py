@@ -5,11 +5,13 @@ of every interface; at raw tracepoints nothing is attached to any device. Where 
 interface's report says so, and what rests on it is unknown.
 """
 
+import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dataplane.kernel import features
+from dataplane.kernel.foreigners import attached, past_the_host_side
 from dataplane.kernel.hooks import Direction, Place, foreign
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.topology import Point, Tap
@@ -40,13 +42,15 @@ UNSEEN: dict[Mode, tuple[str, ...]] = {
 class ModeChosen:
     """How packets are watched: at traffic control (`tc`) or at raw tracepoints (`zero-touch`).
 
-    `unseen` is what stays unseen that way, on every machine.
+    `unseen` is what stays unseen that way, on every machine. `passed_by` are programs of this one
+    that bring packets to pods past the host side of their interfaces, which both ways do not see.
     """
 
     kind: Literal["mode"] = "mode"
     mode: Mode
     because: str
     unseen: tuple[str, ...]
+    passed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +58,14 @@ class Possible:
     """What the machine allows: why there is no TCX and why no raw tracepoints, None where there are.
 
     `rewriters` are programs of others at the egress of uplinks, `above` interfaces of which the
-    tracepoints see only half.
+    tracepoints see only half, `passed_by` programs that bring packets to pods past the host side.
     """
 
     tcx: str | None = None
     tracepoints: str | None = None
     rewriters: Sequence[str] = ()
     above: Sequence[str] = ()
+    passed_by: Sequence[str] = ()
 
 
 def possible(taps: Iterable[Tap]) -> Possible:
@@ -76,6 +81,7 @@ def possible(taps: Iterable[Tap]) -> Possible:
         tracepoints=tracepoints.missing(),
         rewriters=tuple(rewriters),
         above=tuple(tap.interface for tap in taps if tracepoints.is_above(tap.index)),
+        passed_by=past_the_host_side(attached(index for index, _ in socket.if_nameindex())),
     )
 
 
@@ -84,6 +90,10 @@ def choose(wish: str, hook: str, possible: Possible) -> ModeChosen:
 
     `wish` is one of `MODES`, `hook` is "auto" unless somebody asked for a hook of traffic control.
     """
+    return replace(_choice(wish, hook, possible), passed_by=tuple(possible.passed_by))
+
+
+def _choice(wish: str, hook: str, possible: Possible) -> ModeChosen:
     if hook != "auto":
         return _chosen("tc", f"--hook {hook} was asked for")
     if wish != "auto":

@@ -75,13 +75,13 @@ def test_the_same_things_are_found(kernel):
 
 @pytest.mark.needs("netns", "bpf", "cgroup2")
 def test_without_tcx_attach_touches_nothing_and_sees_all_the_same(kernel):
-    sixscope = Path(sys.executable).with_name("sixscope")
+    attach = f"{sys.executable} -m dataplane attach --interface lo"
     script = (
-        f"{sixscope} attach --interface lo --duration 60s -o json >/run/lines & "
-        "until grep -q attached /run/lines; do sleep 1; done; "
+        f"{attach} --duration 600s -o json >/run/lines & "
+        "while kill -0 $! && ! grep -q attached /run/lines; do sleep 1; done; "
         "ping -q -c 3 ::1 >/dev/null; tc qdisc show dev lo; kill -INT $!; wait $!; cat /run/lines; "
-        f"{sixscope} attach --interface lo --duration 1s --mode tc >/dev/null; echo $?; "
-        f"{sixscope} attach --interface lo --duration 1s --hook clsact -o json >/dev/null; echo $?; "
+        f"{attach} --duration 1s --mode tc >/dev/null; echo $?; "
+        f"{attach} --duration 1s --hook clsact -o json >/dev/null; echo $?; "
         "tc qdisc show dev lo"
     )
     done = guest.run(kernel, "sh", "-c", script, where=ROOT)

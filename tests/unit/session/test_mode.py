@@ -47,3 +47,9 @@ def test_where_only_clsact_is_left_nothing_is_chosen():
 def test_the_line_says_what_is_not_seen():
     text = line(ModeChosen(mode="zero-touch", because="so", unseen=("this", "that")))
     assert text == "mode    zero-touch: so; not seen: this; that"
+
+
+def test_programs_that_pass_the_host_side_by_are_told_whatever_is_chosen():
+    for wish in ("auto", "tc", "zero-touch"):
+        chosen = choose(wish, "auto", Possible(passed_by=("cil_from_netdev (id 9)",)))
+        assert line(chosen).endswith("; past the host side: cil_from_netdev (id 9)")
