@@ -47,14 +47,7 @@ def places(kernel: Btf) -> dict[str, int]:
 
     UnsupportedError where one is not there, not as long as it is taken for, or too far from others.
     """
-    found = {}
-    for name, (structure, path, size) in PLACES.items():
-        field = kernel.field(structure, path)
-        if field.size != size:
-            raise _laid_out(
-                f"a field {path} of struct {structure} that has {size} octets", str(field.size)
-            )
-        found[name] = field.offset
+    found = {name: place_of(kernel, *field) for name, field in PLACES.items()}
     if found.pop("SHARED_SEGMENTS") != found["SHARED_GSO"] + 2:
         raise _laid_out("gso_segs behind gso_size in struct skb_shared_info", "another order")
     first = min(found[name] for name in TOGETHER)
@@ -62,6 +55,16 @@ def places(kernel: Btf) -> dict[str, int]:
     if room > MOST_APART:
         raise _laid_out(f"fields of struct sk_buff within {MOST_APART} octets", f"{room} octets")
     return {**found, "SKB_FIRST": first, "SKB_ROOM": room}
+
+
+def place_of(kernel: Btf, structure: str, path: str, size: int) -> int:
+    """Find where a field lies, in octets; UnsupportedError where it is not there, or of another size."""
+    field = kernel.field(structure, path)
+    if field.size != size:
+        raise _laid_out(
+            f"a field {path} of struct {structure} that has {size} octets", str(field.size)
+        )
+    return field.offset
 
 
 def _laid_out(needs: str, found: str) -> UnsupportedError:

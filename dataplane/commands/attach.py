@@ -289,6 +289,7 @@ async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
             mode=chosen.mode,
             hook=hook,
             passed_by=chosen.passed_by,
+            drops=targets.owners,
             room=ROOM + len(targets.taps),
         ),
     )
@@ -313,7 +314,8 @@ VERB = Verb(
     name="attach",
     help="follow the pods of this machine live, change nothing",
     description="Find the pod interfaces of this machine, watch them with eBPF, and tell live which flows\n"
-    "there are, who uses or tries IPv4, and whose source address is changed on the way out.",
+    "there are, who uses or tries IPv4, whose source address is changed on the way out, and which\n"
+    "packets the kernel drops.",
     configure=_configure,
     run=_run,
     order=40,

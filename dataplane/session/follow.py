@@ -14,13 +14,14 @@ from dataplane.kernel.hooks import Wish
 from dataplane.model.address import Address, Family
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
-from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
+from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
 from dataplane.session.mode import ModeChosen
 from dataplane.session.residents import Change, Moved
 from dataplane.verify.journeys import journeys
 from probes.watch import Watch
 
+NODE = "node"  # the owner of uplinks (`probes.node.interfaces`)
 UNDER_WAY_NS = 3_000_000_000  # longer than any packet takes through one machine
 REMEMBERED = 50_000  # flows and changes that were told of; beyond that the oldest may be told again
 
@@ -105,6 +106,22 @@ class Total:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """What the kernel gave up of one owner's packets, for one reason at one place, altogether.
+
+    `means` says what that is where it is one of the failures that are known by it, else "".
+    """
+
+    kind: Literal["drops"] = "drops"
+    owner: str
+    reason: str
+    place: str
+    means: str
+    packets: int
+    tuples: int
+
+
 Told = (
     NodeFound
     | ModeChosen
@@ -114,9 +131,20 @@ Told = (
     | FlowSeen
     | ConnectSeen
     | SourceChanged
+    | DropSeen
+    | Dropped
     | ProbeReport
     | Total
 )
+
+
+def meaning(reason: str, place: str) -> str:
+    """Return which failure of the network a drop is, "" where its reason alone does not tell."""
+    if reason == "PKT_TOO_BIG":
+        return "too big for the next link"
+    if reason.startswith("NEIGH_") or place.startswith(("neigh_", "ndisc_", "arp_")):
+        return "the neighbour's hardware address is not resolved"
+    return ""
 
 
 class Remembered:
@@ -155,6 +183,8 @@ class Follower:
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
+        self._told_drops = Remembered(REMEMBERED)
+        self._addresses: dict[Address, str] = {}
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
@@ -164,12 +194,14 @@ class Follower:
                 yield replace(attempt, owner=owner)
         yield from self._new_changes()
         yield from self._new_flows()
+        yield from self._new_drops()
 
     def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
         """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
         tap, note = moved.tap, ""
         if moved.pod.cookie:
             self._owners[moved.pod.cookie] = tap.owner
+            self._watch.know(moved.pod.cookie, tap.owner)
         if moved.change == "gone":
             self._watch.leave(tap)
         else:
@@ -204,6 +236,7 @@ class Follower:
                 bytes=before.bytes + flow.bytes,
             )
         yield from (sums[key] for key in sorted(sums))
+        yield from self._dropped()
         yield from self._watch.reports()
 
     def evidence(self) -> Evidence:
@@ -235,7 +268,46 @@ class Follower:
                 flow.destination_port,
             )
             if self._flows.is_new(key):
+                tap = self._taps[flow.tap]
+                if flow.leaving and tap.point is Point.POD and not flow.source.is_link_local:
+                    self._addresses[flow.source] = tap.owner
                 yield flow
+
+    def _drops(self) -> Iterator[DropSeen]:
+        """Yield the drops of pods' packets: their namespaces', and elsewhere those of their addresses."""
+        for drop in self._watch.drops():
+            if drop.owner == NODE:
+                pod = self._addresses.get(drop.source) or self._addresses.get(drop.destination)
+                if pod or self._everybody:
+                    yield replace(drop, owner=pod or NODE)
+            elif drop.owner or self._everybody:
+                yield drop
+
+    def _new_drops(self) -> Iterator[DropSeen]:
+        for drop in self._drops():
+            key = (
+                *(drop.owner, drop.interface, drop.reason, drop.place, drop.protocol),
+                *(drop.source, drop.source_port, drop.destination, drop.destination_port),
+            )
+            if self._told_drops.is_new(key):
+                yield drop
+
+    def _dropped(self) -> Iterator[Dropped]:
+        sums: dict[tuple[str, str, str], Dropped] = {}
+        for drop in self._drops():
+            key = (drop.owner, drop.reason, drop.place)
+            before = sums.get(key) or Dropped(
+                owner=drop.owner,
+                reason=drop.reason,
+                place=drop.place,
+                means=meaning(drop.reason, drop.place),
+                packets=0,
+                tuples=0,
+            )
+            sums[key] = replace(
+                before, packets=before.packets + drop.packets, tuples=before.tuples + 1
+            )
+        yield from (sums[key] for key in sorted(sums))
 
     def _new_changes(self) -> Iterator[SourceChanged]:
         """Yield sources that changed; the last packets are kept, as their way may not be over."""

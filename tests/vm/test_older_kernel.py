@@ -78,13 +78,13 @@ def test_without_tcx_attach_touches_nothing_and_sees_all_the_same(kernel):
     attach = f"{sys.executable} -m dataplane attach --interface lo"
     script = (
         f"{attach} --duration 600s -o json >/run/lines & "
-        "while kill -0 $! && ! grep -q attached /run/lines; do sleep 1; done; "
+        "while kill -0 $! && ! grep -q kind...attached /run/lines; do sleep 1; done; "
         "ping -q -c 3 ::1 >/dev/null; tc qdisc show dev lo; kill -INT $!; wait $!; cat /run/lines; "
         f"{attach} --duration 1s --mode tc >/dev/null; echo $?; "
         f"{attach} --duration 1s --hook clsact -o json >/dev/null; echo $?; "
         "tc qdisc show dev lo"
     )
-    done = guest.run(kernel, "sh", "-c", script, where=ROOT)
+    done = guest.run(kernel, "sh", "-c", script, where=ROOT, timeout=900)
 
     during, *lines, refused, allowed, after = done.stdout.splitlines()
     assert "clsact" not in during + after
