@@ -16,12 +16,13 @@ from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.drops import Dropped, PodDrops
 from dataplane.session.mode import ModeChosen
+from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Change, Moved
 from dataplane.verify.journeys import journeys
 from probes.watch import Watch
 
-NODE = "node"  # the owner of uplinks (`probes.node.interfaces`)
 UNDER_WAY_NS = 3_000_000_000  # longer than any packet takes through one machine
 REMEMBERED = 50_000  # flows and changes that were told of; beyond that the oldest may be told again
 
@@ -106,22 +107,6 @@ class Total:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
-    """What the kernel gave up of one owner's packets, for one reason at one place, altogether.
-
-    `means` says what that is where it is one of the failures that are known by it, else "".
-    """
-
-    kind: Literal["drops"] = "drops"
-    owner: str
-    reason: str
-    place: str
-    means: str
-    packets: int
-    tuples: int
-
-
 Told = (
     NodeFound
     | ModeChosen
@@ -136,32 +121,6 @@ Told = (
     | ProbeReport
     | Total
 )
-
-
-def meaning(reason: str, place: str) -> str:
-    """Return which failure of the network a drop is, "" where its reason alone does not tell."""
-    if reason == "PKT_TOO_BIG":
-        return "too big for the next link"
-    if reason.startswith("NEIGH_") or place.startswith(("neigh_", "ndisc_", "arp_")):
-        return "the neighbour's hardware address is not resolved"
-    return ""
-
-
-class Remembered:
-    """What was told already, the oldest forgotten when there is too much of it."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._keys: dict[tuple[object, ...], None] = {}
-
-    def is_new(self, key: tuple[object, ...]) -> bool:
-        """Tell whether this was not there yet; now it is."""
-        if key in self._keys:
-            return False
-        self._keys[key] = None
-        if len(self._keys) > self._most:
-            del self._keys[next(iter(self._keys))]
-        return True
 
 
 class Follower:
@@ -183,8 +142,7 @@ class Follower:
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
-        self._told_drops = Remembered(REMEMBERED)
-        self._addresses: dict[Address, str] = {}
+        self._drops = PodDrops(everybody=everybody, most=REMEMBERED)
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
@@ -194,7 +152,7 @@ class Follower:
                 yield replace(attempt, owner=owner)
         yield from self._new_changes()
         yield from self._new_flows()
-        yield from self._new_drops()
+        yield from self._drops.fresh(self._watch.drops())
 
     def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
         """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
@@ -236,7 +194,7 @@ class Follower:
                 bytes=before.bytes + flow.bytes,
             )
         yield from (sums[key] for key in sorted(sums))
-        yield from self._dropped()
+        yield from self._drops.totals(self._watch.drops())
         yield from self._watch.reports()
 
     def evidence(self) -> Evidence:
@@ -268,46 +226,8 @@ class Follower:
                 flow.destination_port,
             )
             if self._flows.is_new(key):
-                tap = self._taps[flow.tap]
-                if flow.leaving and tap.point is Point.POD and not flow.source.is_link_local:
-                    self._addresses[flow.source] = tap.owner
+                self._drops.learn(flow, self._taps[flow.tap])
                 yield flow
-
-    def _drops(self) -> Iterator[DropSeen]:
-        """Yield the drops of pods' packets: their namespaces', and elsewhere those of their addresses."""
-        for drop in self._watch.drops():
-            if drop.owner == NODE:
-                pod = self._addresses.get(drop.source) or self._addresses.get(drop.destination)
-                if pod or self._everybody:
-                    yield replace(drop, owner=pod or NODE)
-            elif drop.owner or self._everybody:
-                yield drop
-
-    def _new_drops(self) -> Iterator[DropSeen]:
-        for drop in self._drops():
-            key = (
-                *(drop.owner, drop.interface, drop.reason, drop.place, drop.protocol),
-                *(drop.source, drop.source_port, drop.destination, drop.destination_port),
-            )
-            if self._told_drops.is_new(key):
-                yield drop
-
-    def _dropped(self) -> Iterator[Dropped]:
-        sums: dict[tuple[str, str, str], Dropped] = {}
-        for drop in self._drops():
-            key = (drop.owner, drop.reason, drop.place)
-            before = sums.get(key) or Dropped(
-                owner=drop.owner,
-                reason=drop.reason,
-                place=drop.place,
-                means=meaning(drop.reason, drop.place),
-                packets=0,
-                tuples=0,
-            )
-            sums[key] = replace(
-                before, packets=before.packets + drop.packets, tuples=before.tuples + 1
-            )
-        yield from (sums[key] for key in sorted(sums))
 
     def _new_changes(self) -> Iterator[SourceChanged]:
         """Yield sources that changed; the last packets are kept, as their way may not be over."""

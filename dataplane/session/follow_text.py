@@ -6,16 +6,15 @@ from ipaddress import IPv6Address
 from dataplane.model.address import Address, Family
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
+from dataplane.session.drops import Dropped, meaning
 from dataplane.session.follow import (
     Attached,
-    Dropped,
     HookSet,
     NodeFound,
     PodMoved,
     SourceChanged,
     Told,
     Total,
-    meaning,
 )
 from dataplane.session.mode import ModeChosen
 

@@ -16,8 +16,10 @@ from dataplane.model.seen import (
     PacketSeen,
 )
 from dataplane.model.topology import Point, Tap
-from dataplane.session.follow import Dropped, Follower, Remembered, SourceChanged
+from dataplane.session.drops import Dropped
+from dataplane.session.follow import Follower, SourceChanged
 from dataplane.session.follow_text import line
+from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Moved
 from probes.node.interfaces import PodInterface
 
