@@ -1,7 +1,7 @@
 """What a scenario is: a manifest, faults, and what is to be found. One YAML file each.
 
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
-`engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
+`engine`, `dns64`, `clat` (`pod`, `node`, `none`), `nat64` (`gateway`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
 the manifest's provider is not the one), `second` (the manifest of another cluster in the same lab),
 `ingress`, `service` and `external_traffic_policy` (the echo Service's `type` and policy), `neighbours`
 (`permanent`, `resolved`), `default_routes` (`static`, `advertised`), `faults` and `expect` are not.
@@ -74,6 +74,7 @@ class _File:
     engine: str = "tayga"
     dns64: Literal["bind", "unbound"] = "bind"
     clat: Literal["pod", "node", "none"] = "pod"
+    nat64: Literal["gateway", "node", "none"] = "gateway"
     cloud: str | None = None
     second: str | None = None
     ingress: _Ingress | None = None
@@ -109,6 +110,7 @@ class Scenario:
     exposure: Exposure
     faults: tuple[str, ...]
     expect: dict[str, Wanted]
+    nat64: Literal["gateway", "node", "none"] = "gateway"
     second: str | None = None
     second_text: str | None = None
     ingress: IngressWish | None = None
@@ -162,6 +164,7 @@ def read(path: Path) -> Scenario:
         engine=content.engine,
         dns64=content.dns64,
         clat=content.clat,
+        nat64=content.nat64,
         cloud=content.cloud,
         exposure=Exposure(
             type=content.service, external_traffic_policy=content.external_traffic_policy

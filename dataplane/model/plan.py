@@ -23,6 +23,13 @@ class ClatPlacement(StrEnum):
     NODE = "node"
 
 
+class Nat64Placement(StrEnum):
+    """Where the stateful half sits: at the gateway for all, or on each node for its own pods."""
+
+    GATEWAY = "gateway"
+    NODE = "node"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodPlan:
     """A pod: its name, its addresses (primary family first) and, with 464XLAT, its CLAT address.
@@ -124,11 +131,26 @@ class DnsRecordPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeNat64Plan:
+    """The translator of one node: its pool, its own addresses, and what the pool is hidden behind.
+
+    `source4` is the node's IPv4 address: what is translated leaves the node with it.
+    """
+
+    node: str
+    pool4: IPv4Network
+    translator4: IPv4Address
+    translator6: IPv6Address
+    source4: IPv4Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nat64Plan:
     """The stateful translator at the gateway (RFC 6146) and its prefix (RFC 6052 section 2).
 
     `pool4` holds the IPv4 addresses that IPv6 sources are mapped to inside the gateway, before
-    they are masqueraded behind `public4`.
+    they are masqueraded behind `public4`. With `nodes`, each of them translates what its own pods
+    send, from a part of `pool4`, and the gateway has no translator.
     """
 
     prefix: IPv6Network
@@ -136,6 +158,11 @@ class Nat64Plan:
     translator4: IPv4Address
     translator6: IPv6Address
     public4: IPv4Address
+    nodes: tuple[NodeNat64Plan, ...] = ()
+
+    def on_node(self, name: str) -> NodeNat64Plan | None:
+        """Return the translator of a node, None where it has none."""
+        return next((each for each in self.nodes if each.node == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,14 @@ from dataplane.model.plan import (
     ClatPlan,
     DefaultRoutes,
     Exposure,
+    Nat64Placement,
     Neighbours,
     Plan,
 )
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, names, resolved
 from dataplane.planning.ingress import ingress as ingress_of
+from dataplane.planning.nodenat64 import on_nodes
 from dataplane.planning.space import Space
 from dataplane.planning.surroundings import site, surroundings, unusable
 from dataplane.planning.workload import nodes_of, proxy_of, services_of
@@ -40,6 +42,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     engine: str = "tayga",
     dns64: str = "bind",
     clat: ClatPlacement | None = ClatPlacement.POD,
+    nat64_place: Nat64Placement | None = Nat64Placement.GATEWAY,
     nat64_prefix: IPv6Network | None = None,
     model: str | None = None,
     allocator: Allocator | None = None,
@@ -51,8 +54,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
-    NAT64, DNS64 and 464XLAT are planned where pods have no IPv4. `nat64_prefix` replaces the
-    default, which is 64:ff9b:1::/96 (RFC 8215) or, where the manifest uses that itself, a
+    NAT64, DNS64 and 464XLAT are planned where pods have no IPv4. `nat64_place` tells where NAT64
+    sits; with None there is none of the three. `nat64_prefix` replaces the default, which is 64:ff9b:1::/96 (RFC 8215) or, where the manifest uses that itself, a
     network-specific one. `model` is a cloud model (`clouds.names()`), that of the manifest's
     provider by default; `allocator` cuts the pod ranges, by default as keywords and model have it;
     `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
@@ -87,7 +90,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         for family in _ordered(cluster)
         if any(family_of(net) is family for net in addressing.node_ranges + addressing.pod_ranges)
     )
-    has_nat64 = all(wish.family is Family.IPV6 for wish in cluster.pods)
+    without_ipv4 = all(wish.family is Family.IPV6 for wish in cluster.pods)
+    has_nat64 = without_ipv4 and nat64_place is not None
     outside = surroundings(space, around, name=landscape, families=carried, translating=has_nat64)
     nat64 = outside.nat64
     if nat64 is not None and nat64_prefix is not None:
@@ -97,6 +101,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         _check_clat(cluster, clat)
         clat_plan = ClatPlan(placement=clat, address4=CLAT_ADDRESS4, translator4=CLAT_TRANSLATOR4)
     node_plans = nodes_of(cluster, addressing, pods=pods, clat=clat_plan)
+    if nat64_place is Nat64Placement.NODE:
+        nat64 = on_nodes(cluster.name, nat64, node_plans)
     services, dns = services_of(
         cluster,
         addressing.service_ranges,

@@ -216,11 +216,15 @@ def _servers(plan: Plan) -> list[tuple[str, ...]]:
 
 def _translation(plan: Plan) -> str:
     if plan.nat64 is None:
-        return "NAT64 none: the pods have IPv4 of their own"
+        own = any(pod.address(Family.IPV4) for pod in plan.pods)
+        why = "the pods have IPv4 of their own" if own else "the pods reach IPv6 only"
+        return f"NAT64 none: {why}"
     nat64 = plan.nat64
+    where = ", on each node" if nat64.nodes else ""
     pool = f"pool {nat64.pool4}, seen outside as {nat64.public4}"
     lines = [
-        f"NAT64  {nat64.prefix} by {_safe(plan.engine)}, {pool}",
+        f"NAT64  {nat64.prefix} by {_safe(plan.engine)}{where}, {pool}",
+        *(f"       {n.node}: pool {n.pool4}, leaves as {n.source4}" for n in nat64.nodes),
         f"DNS64  {_safe(plan.dns64_server)} at {_join(plan.resolver)}",
     ]
     if plan.clat is None:

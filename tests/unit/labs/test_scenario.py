@@ -31,6 +31,7 @@ def test_defaults(tmp_path):
         (GOOD + "nodes: two\n", "nodes"),
         (GOOD + "neighbours: asked\n", "neighbours"),
         (GOOD + "default_routes: true\n", "default_routes"),
+        (GOOD + "nat64: pod\n", "nat64"),
         (GOOD + "expect: {nat64: {state: wrong}}\n", "expect.nat64.state"),
         (GOOD + "clat: [\n", ""),
         (GOOD + "ingress: {target: pod}\n", "ingress.target"),
