@@ -76,6 +76,11 @@ def needs_ingress(plan: Plan) -> str | None:
     return None if plan.ingress else "no load balancer stands before the cluster"
 
 
+def needs_egress_proxy(plan: Plan) -> str | None:
+    """Return why nobody goes out by a proxy."""
+    return None if plan.egress else "no egress proxy stands beside the cluster"
+
+
 def needs_proxy_protocol(plan: Plan) -> str | None:
     """Return why there is no PROXY protocol that could be missing."""
     if plan.ingress is None:

@@ -19,12 +19,12 @@ the cluster and DNS64 use, and whether the route to the prefix leads into its in
 also whether what it translates is masqueraded behind the node's address (nft list ruleset).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from dataplane.checks.ground.exchanges import Exchange, exchanges
 from dataplane.checks.ground.ledger import Ledger
+from dataplane.checks.ground.literals import stimuli as translated
 from dataplane.checks.ground.places import Places, crosses_networks
 from dataplane.checks.ground.seats import Seat, Seats
 from dataplane.checks.ground.sights import Sights
@@ -32,14 +32,12 @@ from dataplane.model.address import Address, Family
 from dataplane.model.answer import Judgement
 from dataplane.model.plan import Nat64Plan, Plan
 from dataplane.model.seen import PacketSeen
-from dataplane.model.stimulus import Reach, Stimulus, Transport
+from dataplane.model.stimulus import Stimulus
 from dataplane.model.topology import Point
 from dataplane.model.view import Check, Journey, Sight, View
-from dataplane.rules.images import WITHOUT_AAAA
 from dataplane.rules.rfc6052 import embed, extract
 
 NAME = "nat64"
-TIMEOUT_S = 1.0  # translators in user space take their time on a busy machine
 RUNNING = "see whether the translator runs, and whether it serves this prefix"
 UPLINK = "give the gateway an IPv4 address and a default route at its edge, or look at its filters"
 NODE_UPLINK = "give the node an IPv4 address and a default route, or look at its filters"
@@ -50,57 +48,15 @@ OWN = "route the prefix into the node's own translator, and nobody else's"
 
 def applies(plan: Plan) -> str | None:
     """Return why there is no NAT64 to judge."""
-    return (
-        None if plan.nat64 else "the plan has no NAT64: the pods reach IPv4 servers by themselves"
-    )
+    if plan.nat64 is not None:
+        return None
+    own = any(pod.address(Family.IPV4) for pod in plan.pods)
+    return "the plan has no NAT64" + (": the pods reach IPv4 servers by themselves" if own else "")
 
 
 def stimuli(plan: Plan) -> tuple[Stimulus, ...]:
-    """Return every transport towards each IPv4-only server's synthesized literal, for every actor.
-
-    One pod of each node pulls from a registry, by its name.
-    """
-    if plan.nat64 is None:
-        return ()
-    prefix = plan.nat64.prefix
-    literals = (
-        Reach(
-            id=f"{NAME}/{pod.name}/{server.name}/{transport}",
-            check=NAME,
-            pod=pod.name,
-            target=str(embed(prefix, address)),
-            transport=transport,
-            port=0 if transport is Transport.ICMP else server.port,
-            family=Family.IPV6,
-            label="synthesized-literal",
-            timeout=TIMEOUT_S,
-        )
-        for pod in plan.actors
-        for server in plan.servers
-        if server.address(Family.IPV6) is None
-        and isinstance(address := server.address(Family.IPV4), IPv4Address)
-        for transport in Transport
-    )
-    return (*literals, *_pulls(plan))
-
-
-def _pulls(plan: Plan) -> Iterator[Reach]:
-    """Yield a connection to the registry that has A records only, for one pod of each node."""
-    server = next((s for s in plan.servers if s.address(Family.IPV6) is None), None)
-    if server is None:
-        return
-    first = {pod.node: pod for pod in reversed(plan.actors)}
-    for pod in first.values():
-        yield Reach(
-            id=f"{NAME}/{pod.name}/{WITHOUT_AAAA}/{Transport.TCP}",
-            check=NAME,
-            pod=pod.name,
-            target=WITHOUT_AAAA,
-            port=server.port,
-            family=Family.IPV6,
-            label="registry",
-            timeout=TIMEOUT_S,
-        )
+    """Return every transport towards synthesized literals, and pulls from a registry by its name."""
+    return translated(plan, NAME)
 
 
 @dataclass(slots=True)

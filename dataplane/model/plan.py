@@ -8,6 +8,7 @@ from typing import Literal
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import BitBudget, CloudPlan, PodPool, RoutePlan
 from dataplane.model.components import Component, Resolved
+from dataplane.model.egress import EgressPlan
 from dataplane.model.ingress import IngressPlan
 from dataplane.model.problem import Problem
 from dataplane.model.proxy import ProxyPlan
@@ -222,7 +223,8 @@ class Plan:
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
     source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
-    None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside.
+    None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside,
+    `egress` where nobody goes out by a proxy.
     What is said of nodes and pods is about this cluster; the `neighbour` has its own, with names of
     their own. `dns_records` are those of the API server, which itself is no part of a lab. `neighbours` tells whether nodes and pods
     resolve the next hop of their IPv6 links or have it as a permanent entry, `default_routes` whether
@@ -256,6 +258,7 @@ class Plan:
     proxy: ProxyPlan | None = None
     neighbour: NeighbourPlan | None = None
     ingress: IngressPlan | None = None
+    egress: EgressPlan | None = None
     dns_records: tuple[DnsRecordPlan, ...] = ()
     neighbours: Neighbours = "permanent"
     default_routes: DefaultRoutes = "static"

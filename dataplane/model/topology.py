@@ -24,6 +24,7 @@ class Role(StrEnum):
     INTERNET = "internet"
     SERVER = "server"
     BALANCER = "balancer"
+    PROXY = "proxy"
     CLIENT = "client"
 
 
@@ -36,6 +37,7 @@ class Point(StrEnum):
     TRANSLATOR = "translator"
     EDGE = "edge"
     BALANCER = "balancer"
+    PROXY = "proxy"
     CLIENT = "client"
 
 
@@ -271,6 +273,14 @@ class BalancerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardProxySpec:
+    """A forward proxy: whoever comes to `listen` (one port) is connected to whom it names."""
+
+    namespace: str
+    listen: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSpec:
     """A web server in a pod that says whom it takes for its client.
 
@@ -337,3 +347,4 @@ class Topology:
     webs: tuple[WebSpec, ...] = ()
     advertisers: tuple[AdvertiserSpec, ...] = ()
     bridges: tuple[Bridge, ...] = ()
+    forward_proxies: tuple[ForwardProxySpec, ...] = ()

@@ -19,10 +19,11 @@ from dataplane.model.plan import (
 )
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, names, resolved
+from dataplane.planning.egress import egress as egress_of
 from dataplane.planning.ingress import ingress as ingress_of
 from dataplane.planning.nodenat64 import on_nodes
 from dataplane.planning.space import Space
-from dataplane.planning.surroundings import site, surroundings, unusable
+from dataplane.planning.surroundings import Site, site, surroundings, unusable
 from dataplane.planning.workload import nodes_of, proxy_of, services_of
 from dataplane.rules import rfc6052
 from dataplane.rules.fielderror import invalid, not_supported, required
@@ -51,6 +52,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     exposure: Exposure = UNEXPOSED,
     neighbours: Neighbours = "permanent",
     default_routes: DefaultRoutes = "static",
+    egress_proxy: bool = False,
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -61,6 +63,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
     `ingress` asks for load balancers with both families before the cluster.
     `exposure` is how the echo Service is open to clients outside.
+    `egress_proxy` puts a forward proxy with both families beside it.
     `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861.
     InvalidInputError lists the ranges that cannot serve.
     """
@@ -139,14 +142,25 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         neighbours=neighbours,
         default_routes=default_routes,
     )
+    made = _with_ways(made, (space, around), ingress=ingress, egress_proxy=egress_proxy)
+    return replace(made, components=flags.components(made))
+
+
+def _with_ways(
+    made: Plan, room: tuple[Space, Site], *, ingress: IngressWish | None, egress_proxy: bool
+) -> Plan:
+    """Return a plan with its ways in and out that are no routers: balancers and a proxy."""
+    space, around = room
     if ingress is not None and made.cloud.routers:
         detail = "is not built where a cloud has a router for each subnet"
         remedy = "leave it out, or choose another cloud model (`cloud`)"
         problem = invalid("ingress", "", detail, source=Source.SIXSCOPE, remedy=remedy)
-        raise InvalidInputError(cluster.name, [problem])
+        raise InvalidInputError(made.name, [problem])
     if ingress is not None:
         made = replace(made, ingress=ingress_of(made, ingress, space, around))
-    return replace(made, components=flags.components(made))
+    if egress_proxy:
+        made = replace(made, egress=egress_of(made, space, around))
+    return made
 
 
 def _space(cluster: Cluster, infrastructure: Infrastructure) -> Space:

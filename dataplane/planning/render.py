@@ -7,6 +7,7 @@ import yaml
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import CloudPlan
+from dataplane.model.egress import EgressPlan
 from dataplane.model.ingress import IngressPlan
 from dataplane.model.plan import Plan
 from dataplane.planning.budget import render_budget
@@ -27,6 +28,7 @@ def render_text(plan: Plan) -> str:
         _table(("SERVICE", "ADDRESS", "PORT", "ENDPOINTS"), _services(plan)),
         _table(("SERVER", "NAME", "ADDRESS", "PORT"), _servers(plan)),
         *_ingress(plan.ingress),
+        *_egress(plan.egress),
         _translation(plan),
         _flags(plan),
     ]
@@ -134,6 +136,15 @@ def _cloud(cloud: CloudPlan) -> Iterator[str]:
         yield f"NAT66  {_join(cloud.nat66)} at the edge"
     if cloud.notes:
         yield "\n".join(f"note: {note}" for note in cloud.notes)
+
+
+def _egress(egress: EgressPlan | None) -> Iterator[str]:
+    """Yield what is said of the proxy that pods go out by."""
+    if egress is not None:
+        yield (
+            f"EGRESS PROXY  {egress.dns_name} at {_join(egress.inside)} port {egress.port}, "
+            f"goes out from {_join(egress.outside)}"
+        )
 
 
 def _ingress(ingress: IngressPlan | None) -> Iterator[str]:

@@ -27,8 +27,8 @@ from dataplane.model.topology import (
     Topology,
     TranslatorSpec,
 )
+from dataplane.planning import egress, nat64wiring, neighbour, underlay
 from dataplane.planning import ingresswiring as ingress
-from dataplane.planning import nat64wiring, neighbour, underlay
 from dataplane.planning.names import records, zones
 from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
 
@@ -64,6 +64,7 @@ def topology(plan: Plan) -> Topology:
         neighbour.wire(wiring, plan.neighbour)
     if plan.ingress is not None:
         ingress.wire(wiring, plan, plan.ingress)
+    egress.wire(wiring, plan)
     return Topology(
         namespaces=tuple(wiring.namespaces),
         links=tuple(wiring.links),
@@ -74,9 +75,9 @@ def topology(plan: Plan) -> Topology:
         masquerades=_masquerades(plan),
         authority=AuthoritySpec(
             namespace="internet",
-            # Clients outside ask it themselves, in their own family.
+            # Clients and proxies outside ask it themselves, in their own family.
             listen=plan.transit.internet
-            if plan.ingress
+            if plan.ingress or plan.egress
             else _of(plan.transit.internet, Family.IPV6),
             zones=zones(),
             records=records(plan),
@@ -97,6 +98,7 @@ def topology(plan: Plan) -> Topology:
         webs=ingress.webs(plan),
         advertisers=_advertisers(plan),
         bridges=tuple(wiring.bridges),
+        forward_proxies=egress.forward_proxies(plan),
     )
 
 

@@ -44,6 +44,7 @@ class Shape:
     allocator: Allocator | None = None
     infrastructure: Infrastructure = NOTHING_GIVEN
     ingress: IngressWish | None = None
+    egress_proxy: bool = False
     exposure: Exposure | None = None
     neighbours: Neighbours | None = None
     default_routes: DefaultRoutes | None = None
@@ -60,6 +61,7 @@ class Shape:
             nat64=self.nat64 or scenario.nat64,
             cloud=self.cloud or scenario.cloud,
             ingress=self.ingress or scenario.ingress,
+            egress_proxy=self.egress_proxy or scenario.egress_proxy,
             exposure=self.exposure or scenario.exposure,
             neighbours=self.neighbours or scenario.neighbours,
             default_routes=self.default_routes or scenario.default_routes,
@@ -132,6 +134,7 @@ def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Pla
         allocator=shape.allocator,
         infrastructure=infrastructure,
         ingress=shape.ingress,
+        egress_proxy=shape.egress_proxy,
         exposure=shape.exposure or Exposure(),
         neighbours=shape.neighbours or "permanent",
         default_routes=shape.default_routes or "static",

@@ -37,6 +37,7 @@ def test_defaults(tmp_path):
         (GOOD + "ingress: {target: pod}\n", "ingress.target"),
         (GOOD + "ingress: {balancers: 2}\n", "ingress.balancers"),
         (GOOD + "ingress: 1\n", "ingress"),
+        (GOOD + "egress_proxy: [1]\n", "egress_proxy"),
         (GOOD.replace("gep-21.yaml", "../../../etc/passwd"), "manifest"),
         (GOOD.replace("gep-21.yaml", "nowhere.yaml"), "manifest"),
         (GOOD + "old: gep-21.yaml\n", "old"),
