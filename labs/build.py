@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from dataplane.kernel import cgroup, netns, process
 from dataplane.model.errors import LabFailedError, UnsupportedError
-from dataplane.model.topology import Namespace, Role, Topology, TranslatorSpec
+from dataplane.model.topology import ForwardProxySpec, Namespace, Role, Topology, TranslatorSpec
 from labs import dns64, engines, netfilter, resolution, routers, wiring
 from labs.claim import Claim, Manifest
 from labs.dns64.bind import SERVER as BIND
@@ -25,7 +25,7 @@ from labs.dns64.bind import start_authority
 from labs.dns64.seam import warm
 from labs.engines.seam import Running
 from labs.listeners import listeners
-from labs.programs import haproxy, nginx
+from labs.programs import haproxy, nginx, tinyproxy
 from labs.site import RUNS, Site, cgroup_name, namespace_name
 
 Say = Callable[[str], None]
@@ -137,6 +137,7 @@ class Lab:
             self._start_dns(),
             *(self._start_translator(spec) for spec in self.topology.translators),
             *(self._keep(nginx.start(spec, self.site)) for spec in self.topology.webs),
+            *(self._start_proxy(spec) for spec in self.topology.forward_proxies),
             *(self._keep(haproxy.start(spec, self.site)) for spec in self.topology.balancers),
             *(self._load(*ruleset) for ruleset in netfilter.rulesets(self.topology).items()),
         )
@@ -202,6 +203,10 @@ class Lab:
     async def _start_translator(self, spec: TranslatorSpec) -> None:
         self.running.append(await engines.engine(spec.engine).start(spec, self.site))
 
+    async def _start_proxy(self, spec: ForwardProxySpec) -> None:
+        binds = self.placement(spec.namespace).binds
+        self.running.append(await tinyproxy.start(spec, self.site, binds=binds))
+
     async def _keep(self, starting: Awaitable[Running]) -> None:
         self.running.append(await starting)
 
@@ -236,6 +241,7 @@ def require(topology: Topology) -> None:
     needed += [engines.engine(name).available() for name in sorted(kinds)]
     needed += [haproxy.available() for _ in topology.balancers[:1]]
     needed += [nginx.available() for _ in topology.webs[:1]]
+    needed += [tinyproxy.available() for _ in topology.forward_proxies[:1]]
     if topology.advertisers:
         needed.append(routers.available())
     for missing in needed:

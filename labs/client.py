@@ -53,6 +53,10 @@ RESOLUTION_ERRORS: dict[int, str] = {
 }
 
 
+class ProxyError(Exception):
+    """A forward proxy that did not connect; its text is what it said, by status."""
+
+
 class Deadline:
     """How much of a timeout is left.
 
@@ -100,18 +104,22 @@ def reach(request: Request) -> Said:
     try the same at once, it tells whose packets are whose.
     """
     family = FAMILIES.get(request["family"], socket.AF_UNSPEC)
+    host, port = request.get("proxy") or (request["target"], request["port"])
     try:
-        found = socket.getaddrinfo(request["target"], None, family, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
     except socket.gaierror as failure:
         return {"error": RESOLUTION_ERRORS.get(failure.errno or 0, "EAI")}
     attempts = []
     outcome: Said = {"error": "NODATA"}
     for of, _, _, _, sockaddr in found:
-        address = (str(sockaddr[0]).partition("%")[0], int(request["port"]))
+        address = (str(sockaddr[0]).partition("%")[0], int(port))
         outcome = {"remote": address}
         deadline = Deadline(request["timeout"])
         try:
-            if request.get("pause"):
+            if request.get("proxy"):
+                beyond = _authority(request["target"], request["port"])
+                outcome |= _by_proxy(of, address, deadline, beyond, outcome)
+            elif request.get("pause"):
                 outcome |= _kept_open(of, address, deadline, request["pause"], outcome)
             else:
                 transport = TRANSPORTS[request["transport"]]
@@ -119,6 +127,8 @@ def reach(request: Request) -> Said:
             outcome["error"] = None
         except OSError as failure:
             outcome["error"] = _name(failure)
+        except ProxyError as failure:
+            outcome["error"] = f"PROXY {failure}"
         except ValueError as failure:
             outcome["error"] = f"EBADMSG: {failure}"[:80]
         attempts.append((address, outcome["error"]))
@@ -174,6 +184,37 @@ def _tcp(family: int, address: Remote, deadline: Deadline, octets: int, told: Sa
                 break
             answer += data
     return _said(answer)
+
+
+def _by_proxy(family: int, proxy: Remote, deadline: Deadline, beyond: str, told: Said) -> Said:
+    """Have a proxy connect (RFC 9110 section 9.3.6) to HOST:PORT, and ask for an answer there."""
+    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as channel:
+        _connect(channel, proxy, deadline, told)
+        _send(channel, f"CONNECT {beyond} HTTP/1.1\r\nHost: {beyond}\r\n\r\n".encode(), deadline)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += _more(channel, deadline) or _hung_up()
+        status = answer.split(maxsplit=2)[1:2]
+        if status != [b"200"]:
+            raise ProxyError(status[0].decode(errors="replace") if status else "said nothing")
+        _send(channel, _question(beyond, 0), deadline)
+        answer = answer.partition(b"\r\n\r\n")[2]
+        while data := _more(channel, deadline):
+            answer += data
+    return _said(answer)
+
+
+def _authority(target: str, port: int) -> str:
+    return f"[{target}]:{port}" if ":" in target else f"{target}:{port}"
+
+
+def _more(channel: socket.socket, deadline: Deadline) -> bytes:
+    deadline.wait(channel, select.POLLIN)
+    return channel.recv(65536)
+
+
+def _hung_up() -> bytes:
+    raise ConnectionResetError(errno.ECONNRESET, "closed before the answer")
 
 
 def _kept_open(family: int, address: Remote, deadline: Deadline, pause: float, told: Said) -> Said:

@@ -181,6 +181,7 @@ def _request(stimulus: Stimulus) -> dict[str, Any]:
         "timeout": stimulus.timeout,
         "octets": stimulus.octets,
         "pause": stimulus.pause,
+        "proxy": [stimulus.proxy, stimulus.proxy_port] if stimulus.proxy else None,
     }
 
 

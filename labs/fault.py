@@ -51,7 +51,14 @@ def always(_plan: Plan) -> None:
 
 def needs_nat64(plan: Plan) -> str | None:
     """Return why a plan without NAT64 gives the fault nothing to break."""
-    return None if plan.nat64 else "the cluster has IPv4 of its own, so there is no NAT64"
+    return None if plan.nat64 else "the cluster has no NAT64: pods have IPv4, or do without"
+
+
+def needs_node_nat64(plan: Plan) -> str | None:
+    """Return why no node has a NAT64 of its own."""
+    if plan.nat64 is None:
+        return needs_nat64(plan)
+    return None if plan.nat64.nodes else "the NAT64 is at the gateway (a scenario's `nat64`)"
 
 
 def needs_dual_stack(plan: Plan) -> str | None:
@@ -67,6 +74,11 @@ def needs_neighbour(plan: Plan) -> str | None:
 def needs_ingress(plan: Plan) -> str | None:
     """Return why nobody comes in from outside."""
     return None if plan.ingress else "no load balancer stands before the cluster"
+
+
+def needs_egress_proxy(plan: Plan) -> str | None:
+    """Return why nobody goes out by a proxy."""
+    return None if plan.egress else "no egress proxy stands beside the cluster"
 
 
 def needs_proxy_protocol(plan: Plan) -> str | None:
@@ -120,6 +132,12 @@ def victim_pod(plan: Plan, random: Random) -> PodPlan:
 def victim_node(plan: Plan, random: Random) -> NodePlan:
     """Pick one of the nodes whose pods take part in stimuli."""
     return plan.node(random.choice(sorted({pod.node for pod in plan.actors})))
+
+
+def victim_nat64(plan: Plan, random: Random) -> str:
+    """Pick a NAT64: the gateway's, or that of one of the nodes whose pods take part in stimuli."""
+    on_nodes = plan.nat64 is not None and plan.nat64.nodes
+    return victim_node(plan, random).name if on_nodes else "gateway"
 
 
 def without_aaaa(topology: Topology, names: Collection[str]) -> Topology:

@@ -28,9 +28,15 @@ def nameservers(topology: Topology) -> tuple[Address, ...]:
     return services or topology.resolver.listen
 
 
+OUTSIDE = frozenset({Role.CLIENT, Role.PROXY})
+
+
 def is_outside(topology: Topology, member: str) -> bool:
-    """Tell whether a member is a client in the internet, which knows nothing of the cluster's DNS."""
-    return any(n.name == member and n.role is Role.CLIENT for n in topology.namespaces)
+    """Tell whether a member asks the internet for names, and knows nothing of the cluster's DNS.
+
+    A client there does; so does an egress proxy, since DNS64 would send it through the NAT64.
+    """
+    return any(n.name == member and n.role in OUTSIDE for n in topology.namespaces)
 
 
 def servers_of(topology: Topology, member: str) -> tuple[Address, ...]:
@@ -41,8 +47,8 @@ def servers_of(topology: Topology, member: str) -> tuple[Address, ...]:
 
 
 def write_outside(topology: Topology, directory: Path, inside: Binds) -> Binds:
-    """Write what clients in the internet find instead of the pods' resolv.conf."""
-    if not any(n.role is Role.CLIENT for n in topology.namespaces):
+    """Write what those outside find instead of the pods' resolv.conf."""
+    if not any(n.role in OUTSIDE for n in topology.namespaces):
         return inside
     source = directory / "resolv-outside.conf"
     source.write_text(_resolv(topology.authority.listen))

@@ -1,11 +1,12 @@
 """What a scenario is: a manifest, faults, and what is to be found. One YAML file each.
 
 Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, `nodes`, `pods`,
-`engine`, `dns64`, `clat` (`pod`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
+`engine`, `dns64`, `clat` (`pod`, `node`, `none`), `nat64` (`gateway`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
 the manifest's provider is not the one), `second` (the manifest of another cluster in the same lab),
-`ingress`, `service` and `external_traffic_policy` (the echo Service's `type` and policy), `neighbours`
+`ingress`, `egress_proxy`, `service` and `external_traffic_policy` (the echo Service's `type` and policy), `neighbours`
 (`permanent`, `resolved`), `default_routes` (`static`, `advertised`), `faults` and `expect` are not.
-`ingress` puts load balancers with both families before a cluster that has one. `expect` names the
+`ingress` puts load balancers with both families before a cluster that has one, `egress_proxy` a forward
+proxy with both families beside it. `expect` names the
 checks that do not hold; every other check that applies must hold. `subjects: victims` stands for the
 names that the faults picked.
 
@@ -76,10 +77,12 @@ class _File:
     engine: str = "tayga"
     dns64: Literal["bind", "unbound"] = "bind"
     clat: Literal["pod", "node", "none"] = "pod"
+    nat64: Literal["gateway", "node", "none"] = "gateway"
     cloud: str | None = None
     second: str | None = None
     policy: tuple[str, ...] = ()
     ingress: _Ingress | None = None
+    egress_proxy: bool = False
     service: ServiceType = "ClusterIP"
     external_traffic_policy: TrafficPolicy = "Cluster"
     neighbours: Neighbours = "permanent"
@@ -112,9 +115,11 @@ class Scenario:
     exposure: Exposure
     faults: tuple[str, ...]
     expect: dict[str, Wanted]
+    nat64: Literal["gateway", "node", "none"] = "gateway"
     second: str | None = None
     second_text: str | None = None
     ingress: IngressWish | None = None
+    egress_proxy: bool = False
     neighbours: Neighbours = "permanent"
     default_routes: DefaultRoutes = "static"
     old: str | None = None
@@ -165,6 +170,7 @@ def read(path: Path) -> Scenario:
         engine=content.engine,
         dns64=content.dns64,
         clat=content.clat,
+        nat64=content.nat64,
         cloud=content.cloud,
         exposure=Exposure(
             type=content.service, external_traffic_policy=content.external_traffic_policy
@@ -175,6 +181,7 @@ def read(path: Path) -> Scenario:
         expect=content.expect,
         second=content.second,
         second_text=None if content.second is None else _manifest(path, "second", content.second),
+        egress_proxy=content.egress_proxy,
         ingress=None if content.ingress is None else _wish(content.ingress),
         old=content.old,
         old_text=None if content.old is None else _manifest(path, "old", content.old),

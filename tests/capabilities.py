@@ -191,6 +191,7 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "unbound": lambda: _tried("unbound", "-V"),
     "haproxy": lambda: _tried("haproxy", "-v"),
     "nginx": lambda: _tried("nginx", "-v"),
+    "tinyproxy": lambda: _tried("tinyproxy", "-v"),
     "radvd": lambda: _tried("radvd", "-c", "-C", "/dev/stdin", stdin="interface lo { };\n"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),

@@ -6,7 +6,8 @@ it carries traffic past network policies, and the cluster depends on it without 
 
 Looks at: every flow at the pods' interfaces and the nodes' uplinks, in both directions. IPv4 is a
 finding, except where the CLAT sits on the node: there, applications' packets cross the pod's link
-on their way to it, from 192.0.0.0/29 (RFC 7335) or a link-local address. Each pod is made to try
+on their way to it, from 192.0.0.0/29 (RFC 7335) or a link-local address; and except what a node's own
+NAT64 sends out and gets back, with the node's IPv4 address, at the node's uplink. Each pod is made to try
 the metadata service's literal 169.254.169.254, which nobody may answer.
 
 What to do: remove the address or route that the pod or node has (ip -4 address, ip -4 route); for
@@ -68,7 +69,8 @@ def judge(view: View) -> Judgement:
         if tap.owner in view.plan.strangers:  # of a cluster that may well have IPv4
             continue
         looked_at += 1
-        if flow.family is Family.IPV4 and not _for_clat(view.plan, flow, tap):
+        own = _for_clat(view.plan, flow, tap) or _of_nat64(view.plan, flow, tap)
+        if flow.family is Family.IPV4 and not own:
             _blame(ledger, flow, tap, places)
     return Judgement(looked_at=looked_at, findings=ledger.findings())
 
@@ -86,6 +88,22 @@ def _for_clat(plan: Plan, flow: FlowSeen, tap: Tap) -> bool:
         inner, outer = outer, inner
     stays = inner in SERVICE_CONTINUITY or inner.is_link_local
     return tap.point is Point.POD and stays and (flow.leaving or not outer.is_link_local)
+
+
+def _of_nat64(plan: Plan, flow: FlowSeen, tap: Tap) -> bool:
+    """Tell whether a flow is what the NAT64 of a node sends out, or what comes back to it.
+
+    It has the node's own IPv4 address, and none of the cluster's at the other end: inside, there is
+    no IPv4 to be reached. A pool that leaves the node is found by the check nat64.
+    """
+    seat = None if plan.nat64 is None else plan.nat64.on_node(tap.owner)
+    if seat is None or tap.point is not Point.UPLINK:
+        return False
+    inner, outer = flow.source, flow.destination
+    if not flow.leaving:
+        inner, outer = outer, inner
+    own = inner == seat.source4 or inner in seat.pool4
+    return own and not any(outer in network for network in plan.node_ranges)
 
 
 def _blame(ledger: Ledger, flow: FlowSeen, tap: Tap, places: Places) -> None:

@@ -172,7 +172,7 @@ class _Bench:
         node = self.places.node_of(pod)
         for hop in exchange.request.hops:
             owner, point = self.sights.owner(hop), self.sights.point(hop)
-            if point in {Point.TRANSLATOR, Point.EDGE}:
+            if point is Point.EDGE or (point is Point.TRANSLATOR and owner != node):
                 return True
             if point is Point.UPLINK and owner != node:
                 return True

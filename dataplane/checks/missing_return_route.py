@@ -114,8 +114,8 @@ class _Bench:
         point = self.sights.point(hop)
         if point is Point.UPLINK:
             away = hop.leaving and self.sights.owner(hop) != home[0]
-        else:
-            away = point in OUTSIDE and not hop.leaving
+        else:  # a translator on the node itself gives its pods' answers back where they belong
+            away = point in OUTSIDE and not hop.leaving and self.sights.owner(hop) != home[0]
         return home if away else None
 
     def _home(self, address: Address) -> Home | None:

@@ -38,6 +38,7 @@ WELCOME: dict[str, tuple[Probe, str]] = {
     "BTF": (features.btf, "attach --mode zero-touch"),
     "unbound": (features.program("unbound", "unbound"), "the scenario unbound"),
     "haproxy": (features.program("haproxy", "haproxy"), "scenarios with an ingress"),
+    "tinyproxy": (features.program("tinyproxy", "tinyproxy"), "scenarios with an egress proxy"),
     "nginx": (features.program("nginx", "nginx"), "scenarios with an ingress"),
     "radvd": (features.program("radvd", "radvd"), "scenarios with default_routes: advertised"),
     "memory": (features.memory, "compiling may be killed"),

@@ -31,6 +31,9 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dns64", choices=("bind", "unbound"), help="DNS64 server (bind)")
     parser.add_argument("--clat", choices=("pod", "node", "none"), help="place of the CLAT (pod)")
     parser.add_argument(
+        "--nat64", choices=("gateway", "node", "none"), help="place of the NAT64 (gateway)"
+    )
+    parser.add_argument(
         "--neighbours", choices=("permanent", "resolved"), help="IPv6 next hops (permanent)"
     )
     parser.add_argument(
@@ -141,6 +144,7 @@ def shape_of(options: argparse.Namespace) -> Shape:
         engine=options.engine,
         dns64=options.dns64,
         clat=options.clat,
+        nat64=options.nat64,
         neighbours=options.neighbours,
         default_routes=options.default_routes,
         cloud=options.cloud,

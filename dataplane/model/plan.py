@@ -8,6 +8,7 @@ from typing import Literal
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import BitBudget, CloudPlan, PodPool, RoutePlan
 from dataplane.model.components import Component, Resolved
+from dataplane.model.egress import EgressPlan
 from dataplane.model.ingress import IngressPlan
 from dataplane.model.policy import Policy
 from dataplane.model.problem import Problem
@@ -21,6 +22,13 @@ class ClatPlacement(StrEnum):
     """Where the stateless half of 464XLAT sits (RFC 6877 section 6)."""
 
     POD = "pod"
+    NODE = "node"
+
+
+class Nat64Placement(StrEnum):
+    """Where the stateful half sits: at the gateway for all, or on each node for its own pods."""
+
+    GATEWAY = "gateway"
     NODE = "node"
 
 
@@ -125,11 +133,26 @@ class DnsRecordPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeNat64Plan:
+    """The translator of one node: its pool, its own addresses, and what the pool is hidden behind.
+
+    `source4` is the node's IPv4 address: what is translated leaves the node with it.
+    """
+
+    node: str
+    pool4: IPv4Network
+    translator4: IPv4Address
+    translator6: IPv6Address
+    source4: IPv4Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nat64Plan:
     """The stateful translator at the gateway (RFC 6146) and its prefix (RFC 6052 section 2).
 
     `pool4` holds the IPv4 addresses that IPv6 sources are mapped to inside the gateway, before
-    they are masqueraded behind `public4`.
+    they are masqueraded behind `public4`. With `nodes`, each of them translates what its own pods
+    send, from a part of `pool4`, and the gateway has no translator.
     """
 
     prefix: IPv6Network
@@ -137,6 +160,11 @@ class Nat64Plan:
     translator4: IPv4Address
     translator6: IPv6Address
     public4: IPv4Address
+    nodes: tuple[NodeNat64Plan, ...] = ()
+
+    def on_node(self, name: str) -> NodeNat64Plan | None:
+        """Return the translator of a node, None where it has none."""
+        return next((each for each in self.nodes if each.node == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +224,8 @@ class Plan:
     Every tuple is in a fixed order; nothing in here depends on the machine, the clock or a random
     source other than `seed`. Ranges are primary family first. `pools` are the pod ranges again, with
     who hands out their parts; `advice` is what nobody refuses and still deserves a word. `proxy` is
-    None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside.
+    None where nobody knows how kube-proxy is configured, `ingress` where nobody comes from outside,
+    `egress` where nobody goes out by a proxy.
     What is said of nodes and pods is about this cluster; the `neighbour` has its own, with names of
     their own. `dns_records` are those of the API server, which itself is no part of a lab. `neighbours` tells whether nodes and pods
     resolve the next hop of their IPv6 links or have it as a permanent entry, `default_routes` whether
@@ -232,6 +261,7 @@ class Plan:
     proxy: ProxyPlan | None = None
     neighbour: NeighbourPlan | None = None
     ingress: IngressPlan | None = None
+    egress: EgressPlan | None = None
     dns_records: tuple[DnsRecordPlan, ...] = ()
     neighbours: Neighbours = "permanent"
     default_routes: DefaultRoutes = "static"

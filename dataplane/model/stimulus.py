@@ -26,6 +26,8 @@ class Reach:
     `octets` is what is sent, and sent back, as payload; 0 for a short question and its answer. It
     is for TCP and UDP; a datagram of it is repeated when somebody called it too big. With `pause`
     (seconds, TCP only) the connection is kept open that long after an answer, and asked once more.
+    `proxy` and its `proxy_port` are a forward proxy that is told the target as it is (TCP only): the
+    client resolves and reaches the proxy, and whoever that is resolves and reaches the target.
     """
 
     kind: Literal["reach"] = "reach"
@@ -41,6 +43,8 @@ class Reach:
     timeout: float = 1.0
     octets: int = 0
     pause: float = 0.0
+    proxy: str = ""
+    proxy_port: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,8 @@ class Endpoint:
 class Outcome:
     """What the client saw. Times are CLOCK_MONOTONIC in ns, the clock of the probes.
 
-    `error` is an errno name (`ECONNREFUSED`), a DNS rcode (`NXDOMAIN`), `TIMEOUT`, or None.
+    `error` is an errno name (`ECONNREFUSED`), a DNS rcode (`NXDOMAIN`), `TIMEOUT`, `PROXY` with what a
+    forward proxy said instead of connecting (`PROXY 500`), or None.
     `attempts` are the destinations that were tried, in order, each with its error or None.
     `answers` are the addresses or names of a DNS answer. `peer` is who the server says it saw; where
     a balancer stands between, `via` is whose connection it was, and `server` who answered.

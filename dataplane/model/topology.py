@@ -25,6 +25,7 @@ class Role(StrEnum):
     INTERNET = "internet"
     SERVER = "server"
     BALANCER = "balancer"
+    PROXY = "proxy"
     CLIENT = "client"
 
 
@@ -37,6 +38,7 @@ class Point(StrEnum):
     TRANSLATOR = "translator"
     EDGE = "edge"
     BALANCER = "balancer"
+    PROXY = "proxy"
     CLIENT = "client"
 
 
@@ -272,6 +274,14 @@ class BalancerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardProxySpec:
+    """A forward proxy: whoever comes to `listen` (one port) is connected to whom it names."""
+
+    namespace: str
+    listen: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSpec:
     """A web server in a pod that says whom it takes for its client.
 
@@ -367,3 +377,4 @@ class Topology:
     advertisers: tuple[AdvertiserSpec, ...] = ()
     bridges: tuple[Bridge, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
+    forward_proxies: tuple[ForwardProxySpec, ...] = ()

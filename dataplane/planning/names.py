@@ -63,6 +63,8 @@ def records(plan: Plan) -> tuple[Record, ...]:
             for balancer in plan.ingress.named
             for address in balancer.addresses
         ]
+    if plan.egress is not None:
+        found += [_address(plan.egress.dns_name, address) for address in plan.egress.inside]
     found += [
         _address(f"kube-dns.kube-system.svc.{CLUSTER_ZONE}", address)
         for address in plan.dns_addresses

@@ -13,15 +13,18 @@ from dataplane.model.plan import (
     ClatPlan,
     DefaultRoutes,
     Exposure,
+    Nat64Placement,
     Neighbours,
     Plan,
 )
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, names, resolved
+from dataplane.planning.egress import egress as egress_of
 from dataplane.planning.ingress import ingress as ingress_of
+from dataplane.planning.nodenat64 import on_nodes
 from dataplane.planning.policies import policies_of
 from dataplane.planning.space import Space
-from dataplane.planning.surroundings import site, surroundings, unusable
+from dataplane.planning.surroundings import Site, site, surroundings, unusable
 from dataplane.planning.workload import nodes_of, proxy_of, services_of
 from dataplane.rules import rfc6052
 from dataplane.rules.fielderror import forbidden, invalid, not_supported, required
@@ -41,6 +44,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     engine: str = "tayga",
     dns64: str = "bind",
     clat: ClatPlacement | None = ClatPlacement.POD,
+    nat64_place: Nat64Placement | None = Nat64Placement.GATEWAY,
     nat64_prefix: IPv6Network | None = None,
     model: str | None = None,
     allocator: Allocator | None = None,
@@ -49,16 +53,18 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     exposure: Exposure = UNEXPOSED,
     neighbours: Neighbours = "permanent",
     default_routes: DefaultRoutes = "static",
+    egress_proxy: bool = False,
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
-    NAT64, DNS64 and 464XLAT are planned where pods have no IPv4. `nat64_prefix` replaces the
-    default, which is 64:ff9b:1::/96 (RFC 8215) or, where the manifest uses that itself, a
+    NAT64, DNS64 and 464XLAT are planned where pods have no IPv4. `nat64_place` tells where NAT64
+    sits; with None there is none of the three. `nat64_prefix` replaces the default, which is 64:ff9b:1::/96 (RFC 8215) or, where the manifest uses that itself, a
     network-specific one. `model` is a cloud model (`clouds.names()`), that of the manifest's
     provider by default; `allocator` cuts the pod ranges, by default as keywords and model have it;
     `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
     `ingress` asks for load balancers with both families before the cluster.
     `exposure` is how the echo Service is open to clients outside.
+    `egress_proxy` puts a forward proxy with both families beside it.
     `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861.
     InvalidInputError lists the ranges that cannot serve.
     """
@@ -88,7 +94,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         for family in _ordered(cluster)
         if any(family_of(net) is family for net in addressing.node_ranges + addressing.pod_ranges)
     )
-    has_nat64 = all(wish.family is Family.IPV6 for wish in cluster.pods)
+    without_ipv4 = all(wish.family is Family.IPV6 for wish in cluster.pods)
+    has_nat64 = without_ipv4 and nat64_place is not None
     outside = surroundings(space, around, name=landscape, families=carried, translating=has_nat64)
     nat64 = outside.nat64
     if nat64 is not None and nat64_prefix is not None:
@@ -98,6 +105,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         _check_clat(cluster, clat)
         clat_plan = ClatPlan(placement=clat, address4=CLAT_ADDRESS4, translator4=CLAT_TRANSLATOR4)
     node_plans = nodes_of(cluster, addressing, pods=pods, clat=clat_plan)
+    if nat64_place is Nat64Placement.NODE:
+        nat64 = on_nodes(cluster.name, nat64, node_plans)
     services, dns = services_of(
         cluster,
         addressing.service_ranges,
@@ -136,16 +145,27 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         policies=policies_of(cluster),
         blocked=cluster.blocked,
     )
-    if made.policies and (ingress is not None or exposure != UNEXPOSED):
+    if made.policies and (ingress is not None or egress_proxy or exposure != UNEXPOSED):
         raise InvalidInputError(cluster.name, [_unexposed()])
+    made = _with_ways(made, (space, around), ingress=ingress, egress_proxy=egress_proxy)
+    return replace(made, components=flags.components(made))
+
+
+def _with_ways(
+    made: Plan, room: tuple[Space, Site], *, ingress: IngressWish | None, egress_proxy: bool
+) -> Plan:
+    """Return a plan with its ways in and out that are no routers: balancers and a proxy."""
+    space, around = room
     if ingress is not None and made.cloud.routers:
         detail = "is not built where a cloud has a router for each subnet"
         remedy = "leave it out, or choose another cloud model (`cloud`)"
         problem = invalid("ingress", "", detail, source=Source.SIXSCOPE, remedy=remedy)
-        raise InvalidInputError(cluster.name, [problem])
+        raise InvalidInputError(made.name, [problem])
     if ingress is not None:
         made = replace(made, ingress=ingress_of(made, ingress, space, around))
-    return replace(made, components=flags.components(made))
+    if egress_proxy:
+        made = replace(made, egress=egress_of(made, space, around))
+    return made
 
 
 def _space(cluster: Cluster, infrastructure: Infrastructure) -> Space:
@@ -220,9 +240,9 @@ def _check_clat(cluster: Cluster, clat: ClatPlacement) -> None:
 
 
 def _unexposed() -> Problem:
-    """Refuse clients from outside beside policies: whom a pod sees as its client is up to the way in."""
-    detail = "policies are not judged for what comes in from outside"
-    remedy = "leave out either the NetworkPolicies, or ingress and the Service's type"
+    """Refuse ways in and proxies beside policies: whose packets they pass on is not a policy's to say."""
+    detail = "policies are not judged for what comes in from outside, or goes out by a proxy"
+    remedy = "leave out either the NetworkPolicies, or ingress, the proxy and the Service's type"
     return forbidden("policy", detail, source=Source.SIXSCOPE, remedy=remedy)
 
 

@@ -7,6 +7,7 @@ import yaml
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import CloudPlan
+from dataplane.model.egress import EgressPlan
 from dataplane.model.ingress import IngressPlan
 from dataplane.model.plan import Plan
 from dataplane.planning.budget import render_budget
@@ -27,6 +28,7 @@ def render_text(plan: Plan) -> str:
         _table(("SERVICE", "ADDRESS", "PORT", "ENDPOINTS"), _services(plan)),
         _table(("SERVER", "NAME", "ADDRESS", "PORT"), _servers(plan)),
         *_ingress(plan.ingress),
+        *_egress(plan.egress),
         _translation(plan),
         _flags(plan),
     ]
@@ -136,6 +138,15 @@ def _cloud(cloud: CloudPlan) -> Iterator[str]:
         yield "\n".join(f"note: {note}" for note in cloud.notes)
 
 
+def _egress(egress: EgressPlan | None) -> Iterator[str]:
+    """Yield what is said of the proxy that pods go out by."""
+    if egress is not None:
+        yield (
+            f"EGRESS PROXY  {egress.dns_name} at {_join(egress.inside)} port {egress.port}, "
+            f"goes out from {_join(egress.outside)}"
+        )
+
+
 def _ingress(ingress: IngressPlan | None) -> Iterator[str]:
     """Yield what clients from outside come in by."""
     if ingress is None:
@@ -216,11 +227,15 @@ def _servers(plan: Plan) -> list[tuple[str, ...]]:
 
 def _translation(plan: Plan) -> str:
     if plan.nat64 is None:
-        return "NAT64 none: the pods have IPv4 of their own"
+        own = any(pod.address(Family.IPV4) for pod in plan.pods)
+        why = "the pods have IPv4 of their own" if own else "the pods reach IPv6 only"
+        return f"NAT64 none: {why}"
     nat64 = plan.nat64
+    where = ", on each node" if nat64.nodes else ""
     pool = f"pool {nat64.pool4}, seen outside as {nat64.public4}"
     lines = [
-        f"NAT64  {nat64.prefix} by {_safe(plan.engine)}, {pool}",
+        f"NAT64  {nat64.prefix} by {_safe(plan.engine)}{where}, {pool}",
+        *(f"       {n.node}: pool {n.pool4}, leaves as {n.source4}" for n in nat64.nodes),
         f"DNS64  {_safe(plan.dns64_server)} at {_join(plan.resolver)}",
     ]
     if plan.clat is None:

@@ -27,12 +27,12 @@ from dataplane.model.topology import (
     Topology,
     TranslatorSpec,
 )
+from dataplane.planning import egress, nat64wiring, neighbour, policies, underlay
 from dataplane.planning import ingresswiring as ingress
-from dataplane.planning import neighbour, policies, underlay
 from dataplane.planning.names import records, zones
 from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
 
-NAT64, CLAT = "nat64", "clat"
+CLAT = "clat"
 DNS_PORT = 53
 LOCAL = "Local"  # externalTrafficPolicy
 POD_IPV4 = IPv4Network("169.254.64.0/18")  # RFC 3927; what pods use towards a CLAT on their node
@@ -64,6 +64,7 @@ def topology(plan: Plan) -> Topology:
         neighbour.wire(wiring, plan.neighbour)
     if plan.ingress is not None:
         ingress.wire(wiring, plan, plan.ingress)
+    egress.wire(wiring, plan)
     return Topology(
         namespaces=tuple(wiring.namespaces),
         links=tuple(wiring.links),
@@ -74,9 +75,9 @@ def topology(plan: Plan) -> Topology:
         masquerades=_masquerades(plan),
         authority=AuthoritySpec(
             namespace="internet",
-            # Clients outside ask it themselves, in their own family.
+            # Clients and proxies outside ask it themselves, in their own family.
             listen=plan.transit.internet
-            if plan.ingress
+            if plan.ingress or plan.egress
             else _of(plan.transit.internet, Family.IPV6),
             zones=zones(),
             records=records(plan),
@@ -98,6 +99,7 @@ def topology(plan: Plan) -> Topology:
         advertisers=_advertisers(plan),
         bridges=tuple(wiring.bridges),
         policies=policies.specs(plan),
+        forward_proxies=egress.forward_proxies(plan),
     )
 
 
@@ -122,8 +124,7 @@ def _internet(wiring: Wiring, plan: Plan) -> None:
     )
     for network in inside:
         wiring.down("internet", "gateway", network)
-    if plan.nat64 is not None:
-        wiring.down("internet", "gateway", host(plan.nat64.translator6))
+    nat64wiring.outside(wiring, plan)
     _balancers(wiring, plan)
 
 
@@ -151,26 +152,7 @@ def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
     """Wire the gateway to the fabric, with the NAT64 device beside it."""
     wiring.up("gateway", "edge", tuple(Family))
     underlay.wire(wiring, plan)
-    translators = []
-    nat64 = plan.nat64
-    if nat64 is not None:
-        index = wiring.index()
-        for network in (nat64.prefix, host(nat64.translator6), nat64.pool4):
-            wiring.route("gateway", NAT64, network)
-        wiring.tap("gateway", NAT64, Point.TRANSLATOR, "gateway", index)
-        translators.append(
-            TranslatorSpec(
-                namespace="gateway",
-                kind="nat64",
-                engine=plan.engine,
-                interface=NAT64,
-                index=index,
-                prefix=nat64.prefix,
-                translator4=nat64.translator4,
-                translator6=nat64.translator6,
-                pool4=nat64.pool4,
-            )
-        )
+    translators = nat64wiring.gateway(wiring, plan)
     wiring.tap("gateway", "edge", Point.EDGE, "gateway")
     return translators
 
@@ -178,7 +160,7 @@ def _gateway(wiring: Wiring, plan: Plan) -> list[TranslatorSpec]:
 def _node(wiring: Wiring, plan: Plan, node: NodePlan) -> list[TranslatorSpec]:
     """Wire a node to the fabric and its pods to the node; routes as native routing has them."""
     underlay.node(wiring, plan, node)
-    translators = []
+    translators = nat64wiring.node(wiring, plan, node)
     for place, pod in enumerate(node.pods):
         translators += _pod(wiring, plan, pod, place)
     clat = plan.clat
@@ -297,11 +279,11 @@ def _advertisers(plan: Plan) -> tuple[AdvertiserSpec, ...]:
 
 
 def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:
-    """Return where IPv4 sources are hidden: at the edge, and behind a CLAT on a node."""
+    """Return where IPv4 sources are hidden: at the edge, behind a CLAT or a NAT64 on a node."""
     sources = [n for n in (*plan.node_ranges, *plan.pod_ranges) if isinstance(n, IPv4Network)]
-    if plan.nat64 is not None:
+    if plan.nat64 is not None and not plan.nat64.nodes:
         sources.append(plan.nat64.pool4)
-    specs = []
+    specs = nat64wiring.masquerades(plan)
     if sources:
         specs.append(MasqueradeSpec(namespace="gateway", interface="edge", sources=tuple(sources)))
     if plan.clat is not None and plan.clat.placement is ClatPlacement.NODE:

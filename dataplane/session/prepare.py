@@ -12,7 +12,14 @@ from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
 from dataplane.model.nearest import suggest
-from dataplane.model.plan import ClatPlacement, DefaultRoutes, Exposure, Neighbours, Plan
+from dataplane.model.plan import (
+    ClatPlacement,
+    DefaultRoutes,
+    Exposure,
+    Nat64Placement,
+    Neighbours,
+    Plan,
+)
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
 from dataplane.planning import neighbour
@@ -33,10 +40,12 @@ class Shape:
     engine: str | None = None
     dns64: str | None = None
     clat: str | None = None
+    nat64: str | None = None
     cloud: str | None = None
     allocator: Allocator | None = None
     infrastructure: Infrastructure = NOTHING_GIVEN
     ingress: IngressWish | None = None
+    egress_proxy: bool = False
     exposure: Exposure | None = None
     neighbours: Neighbours | None = None
     default_routes: DefaultRoutes | None = None
@@ -50,8 +59,10 @@ class Shape:
             engine=self.engine or scenario.engine,
             dns64=self.dns64 or scenario.dns64,
             clat=self.clat or scenario.clat,
+            nat64=self.nat64 or scenario.nat64,
             cloud=self.cloud or scenario.cloud,
             ingress=self.ingress or scenario.ingress,
+            egress_proxy=self.egress_proxy or scenario.egress_proxy,
             exposure=self.exposure or scenario.exposure,
             neighbours=self.neighbours or scenario.neighbours,
             default_routes=self.default_routes or scenario.default_routes,
@@ -110,6 +121,7 @@ def plan_of(cluster: Cluster, shape: Shape, second: Cluster | None = None) -> Pl
 
 def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Plan:
     clat = None if shape.clat == "none" else ClatPlacement(shape.clat or "pod")
+    nat64 = None if shape.nat64 == "none" else Nat64Placement(shape.nat64 or "gateway")
     return make_plan(
         cluster,
         nodes=2 if shape.nodes is None else shape.nodes,
@@ -118,10 +130,12 @@ def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Pla
         engine=shape.engine or "tayga",
         dns64=shape.dns64 or "bind",
         clat=clat,
+        nat64_place=nat64,
         model=shape.cloud,
         allocator=shape.allocator,
         infrastructure=infrastructure,
         ingress=shape.ingress,
+        egress_proxy=shape.egress_proxy,
         exposure=shape.exposure or Exposure(),
         neighbours=shape.neighbours or "permanent",
         default_routes=shape.default_routes or "static",

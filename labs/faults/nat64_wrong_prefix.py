@@ -6,17 +6,18 @@ from random import Random
 
 from dataplane.model.plan import Plan
 from dataplane.model.topology import Topology
-from labs.fault import Fault, Faulted, needs_nat64
+from labs.fault import Fault, Faulted, needs_nat64, victim_nat64
 
 WRONG = IPv6Network("64:ff9b:1:fffe::/96")  # inside RFC 8215's prefix, outside of the default
 
 
-def _apply(topology: Topology, _plan: Plan, _random: Random) -> Faulted:
+def _apply(topology: Topology, plan: Plan, random: Random) -> Faulted:
+    victim = victim_nat64(plan, random)
     translators = tuple(
-        replace(spec, prefix=WRONG) if spec.kind == "nat64" else spec
+        replace(spec, prefix=WRONG) if spec.kind == "nat64" and spec.namespace == victim else spec
         for spec in topology.translators
     )
-    return Faulted(topology=replace(topology, translators=translators), subjects=("gateway",))
+    return Faulted(topology=replace(topology, translators=translators), subjects=(victim,))
 
 
 FAULT = Fault(

@@ -23,12 +23,15 @@ async def start(  # noqa: PLR0913 - what a program is, each named
     listen: Sequence[Endpoint],
     directory: Path,
     site: Site,
+    binds: tuple[tuple[Path, Path], ...] = (),
 ) -> Process:
     """Start a program in a member's namespace; returns when it listens on all of these.
 
+    `binds` are files that it sees in place of others.
     UnsupportedError when it is not installed, LabFailedError when it does not come up.
     """
-    found, place = unconfined(find(program, package=package), site.placement(namespace), directory)
+    home = site.placement(namespace, binds=binds)
+    found, place = unconfined(find(program, package=package), home, directory)
     process = await Process.start(name, [found, *arguments], place, log=site.file(f"{name}.log"))
     wanted = {(endpoint.address, endpoint.port) for endpoint in listen}
 

@@ -43,6 +43,10 @@ class Faults:
     dns64: IPv6Network | None = None
     dns64_off: bool = False
     nat64_down: bool = False
+    nat64_down_on: set[str] = field(default_factory=set)  # nodes, where each has a NAT64
+    nat64_unrouted: set[str] = field(default_factory=set)  # nodes that do not use their own
+    nat64_of: str | None = None  # the node whose NAT64 these use instead
+    nat64_unhidden: set[str] = field(default_factory=set)  # nodes that let their pool out
     without_clat: set[str] = field(default_factory=set)
     dead_clat: set[str] = field(default_factory=set)
     leaking: set[str] = field(default_factory=set)
@@ -149,6 +153,9 @@ class Network:
         verdict = self.faults.rule(node, packet.source, packet.destination)
         if verdict:
             return hops, verdict
+        nat64 = self.plan.nat64
+        if nat64 and nat64.nodes and packet.destination in nat64.prefix:
+            return hops, self._by_node(hops, node, packet)
         there = self._pods.get(packet.destination)
         if there is None or there.node != node:
             foreign = there is not None and there.name in self.plan.strangers
@@ -159,9 +166,33 @@ class Network:
             hops.append(self._uplink(node, there, packet, leaving=True))
         if there is not None:
             return hops, self._into_pod(hops, node, there, packet)
-        if packet.destination in self.plan.resolver:
-            return hops, DROP if self.faults.silent_resolver else None
         return hops, self._outside(hops, packet)
+
+    def _by_node(self, hops: list[Hop], node: str, packet: Packet) -> str | None:
+        """Carry a packet through the NAT64 of its node, or of the one that the node uses instead."""
+        faults = self.faults
+        if node in faults.nat64_unrouted:
+            hops.append(self._uplink(node, None, packet, leaving=True))
+            if faults.nat64_of is None:
+                return DROP
+            node = faults.nat64_of
+            hops.append(self._uplink(node, None, packet, leaving=False))
+        seat = self.plan.nat64.on_node(node)
+        hops.append(self._hop(Point.TRANSLATOR, node, packet, leaving=True))
+        if node in faults.nat64_down_on:
+            return DROP
+        packet = replace(
+            packet,
+            source=seat.pool4[5 + int(packet.source) % 200],
+            destination=extract(self.plan.nat64.prefix, packet.destination),
+        )
+        hops.append(self._hop(Point.TRANSLATOR, node, packet, leaving=False))
+        hidden = node not in faults.nat64_unhidden
+        if hidden:
+            packet = replace(packet, source=seat.source4)
+        hops.append(self._uplink(node, None, packet, leaving=True))
+        end = self._outside(hops, packet)
+        return end if hidden else DROP
 
     def _inbound(self, hops: list[Hop], node: str, packet: Packet) -> str | None:
         """Carry a neighbour's packet to a service, by way of the node that the route names."""
@@ -283,6 +314,8 @@ class Network:
 
     def _outside(self, hops: list[Hop], packet: Packet) -> str | None:
         nat64 = self.plan.nat64
+        if packet.destination in self.plan.resolver:
+            return DROP if self.faults.silent_resolver else None
         if self.faults.silent_gateway:
             return DROP
         if nat64 and packet.destination in nat64.prefix:

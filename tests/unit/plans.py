@@ -10,6 +10,7 @@ from dataplane.model.cloud import RoutePlan
 from dataplane.model.cluster import Cluster, RangeWish, Strategy
 from dataplane.model.plan import (
     ClatPlacement,
+    Nat64Placement,
     Nat64Plan,
     NeighbourPlan,
     NodePlan,
@@ -50,6 +51,18 @@ def six_only(**options) -> Plan:
     """Return the plan of an IPv6-only cluster with NAT64, DNS64 and 464XLAT."""
     plan = make_plan(_cluster("six-only", Family.IPV6), **options)
     return replace(plan, servers=SERVERS, nat64=NAT64)
+
+
+def node_nat64(**options) -> Plan:
+    """Return the plan of an IPv6-only cluster whose nodes have IPv4, and a NAT64 each."""
+    cluster = _cluster("node-nat64", Family.IPV6)
+    both = _cluster("node-nat64", Family.IPV6, Family.IPV4)
+    plan = make_plan(replace(cluster, nodes=both.nodes), nat64_place=Nat64Placement.NODE, **options)
+    nodes = tuple(
+        replace(each, pool4=part, translator4=part[1])
+        for each, part in zip(plan.nat64.nodes, NAT64.pool4.subnets(1), strict=True)
+    )
+    return replace(plan, servers=SERVERS, nat64=replace(NAT64, nodes=nodes))
 
 
 def dual_stack(first: Family = Family.IPV4, **options) -> Plan:
@@ -133,13 +146,15 @@ def taps_of(plan: Plan, *, without_clat: Iterable[str] = ()) -> tuple[Tap, ...]:
             )
         )
 
-    if plan.nat64:
+    if plan.nat64 and not plan.nat64.nodes:
         tap("gateway-nat64", Point.TRANSLATOR, "gateway", "gateway", 3)
     tap("gateway-edge", Point.EDGE, "gateway", "gateway")
     in_pod = plan.clat is not None and plan.clat.placement is ClatPlacement.POD
     neighbours = plan.neighbour.nodes if plan.neighbour else ()
     for node in (*plan.nodes, *neighbours):
         tap(node.name, Point.UPLINK, node.name, node.name)
+        if plan.nat64 and plan.nat64.on_node(node.name):
+            tap(f"{node.name}-nat64", Point.TRANSLATOR, node.name, node.name, 3)
         if plan.clat and not in_pod:
             tap(f"{node.name}-clat", Point.CLAT, node.name, node.name, 3)
         for pod in node.pods:

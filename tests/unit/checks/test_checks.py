@@ -16,6 +16,7 @@ NAMES = {
     "cluster-cidr-mismatch",
     "dns-family",
     "dns64",
+    "egress-proxy",
     "fallback",
     "forwarding",
     "ipv4-leak",

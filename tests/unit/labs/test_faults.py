@@ -68,6 +68,7 @@ def test_the_seed_picks_the_victims(name):
         ("balancer",),
         ("balancer-old",),
         ("router-v6",),
+        ("egress-proxy",),
     }:  # one of each
         assert len(chosen) > 1
 

@@ -10,10 +10,10 @@ from dataplane.kernel import process
 from dataplane.model.address import Family
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.stimulus import Endpoint
-from dataplane.model.topology import BalancerSpec, WebSpec
+from dataplane.model.topology import BalancerSpec, ForwardProxySpec, WebSpec
 from dataplane.planning.topology import topology
 from labs import resolution
-from labs.programs import haproxy, nginx
+from labs.programs import haproxy, nginx, tinyproxy
 from tests.unit.incoming import four_only
 
 
@@ -45,6 +45,18 @@ def test_a_balancer_listens_on_both_families_and_says_who_comes():
         "server backend-1 [2001:db8:1::a]:30080 send-proxy-v2",
     ]
     assert "mode tcp" in lines
+
+
+def test_a_forward_proxy_listens_where_it_should_and_keeps_nothing():
+    listen = (at("2001:db8::31", 3128), at("0.0.0.0", 3128))
+    lines = tinyproxy.render(ForwardProxySpec(namespace="proxy", listen=listen)).splitlines()
+
+    assert [line for line in lines if line.startswith("Listen")] == [
+        "Listen 2001:db8::31",
+        "Listen 0.0.0.0",
+    ]
+    assert "Port 3128" in lines
+    assert not [line for line in lines if line.startswith(("LogFile", "PidFile", "Allow", "Deny"))]
 
 
 def test_a_balancer_that_is_silent_or_impatient():
