@@ -25,6 +25,7 @@ from dataplane.api.server import serve
 from dataplane.api.tables import PagedFlows
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
+from dataplane.commands.sources import Sources, add_source_options
 from dataplane.commands.verb import (
     Exit,
     UsageError,
@@ -48,7 +49,7 @@ from dataplane.session.follow_text import line
 from dataplane.session.residents import Residents
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
-from probes.node.pods import Pods, node_root
+from probes.node.pods import Pods
 from probes.watch import Watch
 
 ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
@@ -99,12 +100,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=_seconds, default=1.0, metavar="T", help="between two looks (1s)"
     )
-    parser.add_argument(
-        "--node-root",
-        type=Path,
-        metavar="DIR",
-        help="where the node's root directory is (that of process 1)",
-    )
+    add_source_options(parser)
     parser.add_argument(
         "--every-process", action="store_true", help="attempts of processes outside the pods, too"
     )
@@ -121,7 +117,8 @@ def _run(options: argparse.Namespace) -> int:
         return print_schema(Told)
     settings = settings_of(options) if options.serve else None
     require_root("attach")
-    targets = _targets(options)
+    sources = Sources(options)
+    targets = _targets(options, sources)
 
     async def main(ending: Ending) -> int:
         async with AsyncExitStack() as stack:
@@ -135,17 +132,16 @@ def _run(options: argparse.Namespace) -> int:
             _tell(_hooks(targets, options.hook), options.output)
             if options.hook == "clsact":
                 stack.enter_context(present("clsact"))
-            await stack.enter_async_context(_following(targets, source, options))
+            await stack.enter_async_context(_following(targets, source, sources, options))
             await ending.wait(options.duration)
         return Exit.HOLDS
 
     return run_async(main)
 
 
-def _targets(options: argparse.Namespace) -> Targets:
+def _targets(options: argparse.Namespace, sources: Sources) -> Targets:
     """Find what to watch; everything is found out before anything is attached."""
-    root = options.node_root or node_root()
-    files = Pods(root)
+    files = sources.pods()
     found = pods = pod_interfaces(files)
     if options.interface:
         taps = tuple(named(name) for name in dict.fromkeys(options.interface))
@@ -164,18 +160,19 @@ def _targets(options: argparse.Namespace) -> Targets:
     with suppress(UnsupportedError):  # said by the probe's report: connects are unknown then
         cgroups = {"": cgroup.root()}  # all of them; pods are told apart by their namespace
     owners = {pod.cookie: pod.owner for pod in pods if pod.cookie}
-    node = _node(files, found, root)
+    node = _node(files, found, sources)
     return Targets(node=node, taps=taps, cgroups=cgroups, owners=owners, pods=pods)
 
 
-def _node(files: Pods, pods: Iterable[PodInterface], root: Path) -> NodeFound:
-    plugin = recognised(links(), pods, root)
+def _node(files: Pods, pods: Iterable[PodInterface], sources: Sources) -> NodeFound:
+    plugin = recognised(links(), pods, sources.root)
     return NodeFound(
         cni=plugin.name,
         because=plugin.because,
         caveats=plugin.caveats,
         host_network=tuple(pod.called for pod in host_pods(files)),
         contradictions=files.contradictions,
+        unasked=sources.unasked,
     )
 
 
@@ -209,7 +206,7 @@ def _links_watched(stirred: threading.Event, stir: asyncio.Event) -> Iterator[No
 
 @asynccontextmanager
 async def _following(
-    targets: Targets, source: LiveSource | None, options: argparse.Namespace
+    targets: Targets, source: LiveSource | None, sources: Sources, options: argparse.Namespace
 ) -> AsyncIterator[None]:
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
@@ -234,7 +231,7 @@ async def _following(
             now = time.monotonic()
             if stirred.is_set() or residents.expects_names(now):
                 stirred.clear()
-                found = pod_interfaces(Pods(options.node_root or node_root()))
+                found = pod_interfaces(sources.pods())
                 told += [follower.settle(m, hook=hook) for m in residents.compare(found, now)]
             told += follower.look(last=last)
             _tell(told, options.output)

@@ -29,7 +29,8 @@ class NodeFound:
     """Where we are: the network plugin and what told it, and what an observer has to know of it.
 
     `host_network` are pods in the node's own namespace, whose packets are told apart by nothing.
-    `contradictions` are names of pods that the node's files do not agree on.
+    `contradictions` are names of pods that the node's files do not agree on, `unasked` who could
+    not be asked.
     """
 
     kind: Literal["node"] = "node"
@@ -38,6 +39,7 @@ class NodeFound:
     caveats: tuple[str, ...] = ()
     host_network: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ def line(told: Told) -> str:
 
 
 def _node(told: NodeFound) -> str:
-    rest = [*told.caveats, *told.contradictions]
+    rest = [*told.caveats, *told.contradictions, *told.unasked]
     if told.host_network:
         rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
     return f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
