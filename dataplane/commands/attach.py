@@ -25,9 +25,8 @@ from dataplane.api.server import serve
 from dataplane.api.tables import PagedFlows
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
-from dataplane.commands.sources import Sources, add_source_options
+from dataplane.commands.sources import Knowledge, Sources, add_source_options
 from dataplane.commands.verb import (
-    Exit,
     UsageError,
     Verb,
     add_output,
@@ -119,6 +118,7 @@ def _run(options: argparse.Namespace) -> int:
     require_root("attach")
     sources = Sources(options)
     targets = _targets(options, sources)
+    known = Knowledge(sources, targets.pods)
 
     async def main(ending: Ending) -> int:
         async with AsyncExitStack() as stack:
@@ -128,13 +128,13 @@ def _run(options: argparse.Namespace) -> int:
                 source.describe(plan=None, taps=targets.taps)
                 endpoint = await stack.enter_async_context(serve(source, settings))
                 say(f"serving on {', '.join(endpoint.urls)}")
-            _tell([targets.node], options.output)
+            _tell([targets.node, *known.told()], options.output)
             _tell(_hooks(targets, options.hook), options.output)
             if options.hook == "clsact":
                 stack.enter_context(present("clsact"))
-            await stack.enter_async_context(_following(targets, source, sources, options))
+            await stack.enter_async_context(_following(targets, source, known, options))
             await ending.wait(options.duration)
-        return Exit.HOLDS
+        return known.exit_code
 
     return run_async(main)
 
@@ -206,7 +206,7 @@ def _links_watched(stirred: threading.Event, stir: asyncio.Event) -> Iterator[No
 
 @asynccontextmanager
 async def _following(
-    targets: Targets, source: LiveSource | None, sources: Sources, options: argparse.Namespace
+    targets: Targets, source: LiveSource | None, known: Knowledge, options: argparse.Namespace
 ) -> AsyncIterator[None]:
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
@@ -231,7 +231,7 @@ async def _following(
             now = time.monotonic()
             if stirred.is_set() or residents.expects_names(now):
                 stirred.clear()
-                found = pod_interfaces(sources.pods())
+                found = pod_interfaces(known.sources.pods())
                 told += [follower.settle(m, hook=hook) for m in residents.compare(found, now)]
             told += follower.look(last=last)
             _tell(told, options.output)
@@ -251,6 +251,7 @@ async def _following(
             await asyncio.to_thread(look, last=True)
             if source is not None:
                 await source.settle(await asyncio.to_thread(follower.evidence))
+            _tell(await asyncio.to_thread(known.answers, follower), options.output)
         _tell(follower.totals(), options.output)
 
 

@@ -1,11 +1,33 @@
-"""What `attach` knows of a node from others than the kernel: its files and its container runtime."""
+"""What `attach` knows of a node by others than its probes: files, container runtime, manifest."""
 
 import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from dataplane.commands.verb import UsageError
+from dataplane import manifest
+from dataplane.commands.verb import Exit, UsageError
+from dataplane.model.answer import State
+from dataplane.model.cluster import Cluster
+from dataplane.model.evidence import Evidence
+from dataplane.model.problem import InvalidInputError, Severity
+from dataplane.model.seen import ProbeReport
+from dataplane.rules.nodeexpected import expect
+from dataplane.session.expecting import (
+    NODE,
+    Contradiction,
+    Judged,
+    Promise,
+    answers,
+    by_manifest,
+    promises,
+)
+from dataplane.session.follow import Follower
+from probes.node.configuration import facts
 from probes.node.cri import Runtime
+from probes.node.interfaces import PodInterface
 from probes.node.pods import Pods, node_root
+from probes.node.sysctls import forwarding
 
 NOBODY = "none"
 
@@ -23,13 +45,22 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         metavar="SOCKET",
         help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
     )
+    parser.add_argument(
+        "--shoot",
+        type=Path,
+        metavar="FILE",
+        help="judge by this manifest (by the configuration that lies on the node)",
+    )
 
 
 class Sources:
     """Where names of pods come from; each look is one reading of all of them."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        """Take the options of `add_source_options`; UsageError when a named socket is not there."""
+        """Take the options of `add_source_options`.
+
+        UsageError when a named socket is not there, InvalidInputError when the manifest is none.
+        """
         self.root: Path = options.node_root or node_root()
         self._asked = options.cri is not None
         self._runtime: Runtime | None = None
@@ -38,6 +69,8 @@ class Sources:
             if named is not None and not named.is_socket():
                 raise UsageError(f"--cri {options.cri}: there is no socket; none asks nobody")
             self._runtime = Runtime(self.root, named)
+        self.shoot: Path | None = options.shoot
+        self.cluster = None if self.shoot is None else _cluster(self.shoot)
 
     def pods(self) -> Pods:
         """Return the pods that the node knows now.
@@ -57,3 +90,63 @@ class Sources:
         """Return who could not be asked at the last look, and why."""
         trouble = self._runtime.trouble if self._runtime is not None else ""
         return (f"the container runtime was not asked: {trouble}",) if trouble else ()
+
+
+class Knowledge:
+    """What the node is judged by, and its answers once it was followed."""
+
+    def __init__(self, sources: Sources, pods: Iterable[PodInterface]) -> None:
+        """Read what the node says of itself, in the calling thread's namespace."""
+        self.sources = sources
+        self.exit_code: int = Exit.HOLDS
+        self._facts = facts(sources.root, pods)
+        self._expected = expect(self._facts)
+        if sources.cluster is not None:
+            self._expected = by_manifest(self._expected, sources.cluster, str(sources.shoot))
+
+    def told(self) -> Iterator[Promise | Contradiction]:
+        """Yield every value with its source, and where sources differ."""
+        return promises(self._expected)
+
+    def answers(self, follower: Follower) -> list[Judged]:
+        """Judge what a follower has seen; in the calling thread's namespace.
+
+        The exit code is that of a broken check from then on where there is one. What is unknown is
+        told and is no failure: a node may have nobody to ask.
+        """
+        evidence = replace(
+            follower.evidence(), packets=follower.ways.packets(self._expected.dns.value or ())
+        )
+        found = list(answers(self._expected, _read(evidence), self._facts.pods))
+        if any(answer.state is State.BROKEN for answer in found):
+            self.exit_code = Exit.BROKEN
+        return found
+
+
+def _read(evidence: Evidence) -> Evidence:
+    """Add the forwarding of the calling thread's namespace, with its books."""
+    blind = None
+    try:
+        settings = forwarding(NODE)
+    except OSError as failure:
+        settings, blind = (), str(failure)
+    report = ProbeReport(
+        probe="sysctls",
+        where=NODE,
+        hook="procfs",
+        counted=len(settings),
+        recorded=len(settings),
+        blind=blind,
+    )
+    return replace(evidence, settings=settings, reports=(*evidence.reports, report))
+
+
+def _cluster(path: Path) -> Cluster:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise UsageError(f"--shoot {path}: {failure}") from failure
+    parsed = manifest.parse(text, name=str(path))
+    if parsed.cluster is None or any(p.severity is Severity.ERROR for p in parsed.problems):
+        raise InvalidInputError(str(path), parsed.problems)
+    return parsed.cluster

@@ -16,6 +16,7 @@ from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
 from dataplane.session.residents import Change, Moved
 from dataplane.verify.journeys import journeys
 from probes.watch import Watch
@@ -106,7 +107,7 @@ class Total:
     bytes: int
 
 
-Told = (
+Followed = (
     NodeFound
     | HookSet
     | Attached
@@ -117,6 +118,7 @@ Told = (
     | ProbeReport
     | Total
 )
+Told = Followed | Promise | Contradiction | Judged
 
 
 class Remembered:
@@ -155,6 +157,7 @@ class Follower:
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
+        self.ways = Ways()
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
@@ -248,7 +251,10 @@ class Follower:
             leaving = [hop for hop in journey.hops if hop.leaving]
             pod = next((hop for hop in leaving if self._at(hop, Point.POD)), None)
             out = next((hop for hop in leaving if self._at(hop, Point.UPLINK)), None)
-            if pod is None or out is None or pod.source == out.source:
+            if pod is None or out is None:
+                continue
+            self.ways.keep(pod, out)
+            if pod.source == out.source:
                 continue
             key = (pod.tap, pod.source, out.source, out.destination, out.destination_port)
             if not self._changes.is_new(key):

@@ -6,8 +6,11 @@ from ipaddress import IPv6Address
 from dataplane.model.address import Address, Family
 from dataplane.model.seen import ConnectSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
+from dataplane.session.expecting import Contradiction, Judged, Promise
+from dataplane.session.expecting_text import lines
 from dataplane.session.follow import (
     Attached,
+    Followed,
     HookSet,
     NodeFound,
     PodMoved,
@@ -20,7 +23,13 @@ PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
 
 def line(told: Told) -> str:
-    """Return one line; the first word says what it is about."""
+    """Return one line, of an answer one more per finding; the first word says what it is about."""
+    if isinstance(told, Promise | Contradiction | Judged):
+        return "\n".join(map(printable, lines(told)))
+    return printable(_line(told))
+
+
+def _line(told: Followed) -> str:
     match told:
         case NodeFound():
             text = _node(told)
@@ -33,8 +42,7 @@ def line(told: Told) -> str:
         case ConnectSeen():
             text = _attempt(told)
         case PodMoved():
-            note = f" ({told.note})" if told.note else ""
-            text = f"pod     {_clock(told.time_ns)} {told.change} {told.where}  {told.owner}{note}"
+            text = _moved(told)
         case SourceChanged():
             text = (
                 f"SOURCE  {_clock(told.time_ns)} {told.owner}: {told.source} left {told.uplink} as "
@@ -47,7 +55,7 @@ def line(told: Told) -> str:
             )
         case ProbeReport():
             text = _books(told)
-    return printable(text)
+    return text
 
 
 def _node(told: NodeFound) -> str:
@@ -55,6 +63,11 @@ def _node(told: NodeFound) -> str:
     if told.host_network:
         rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
     return f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
+
+
+def _moved(told: PodMoved) -> str:
+    note = f" ({told.note})" if told.note else ""
+    return f"pod     {_clock(told.time_ns)} {told.change} {told.where}  {told.owner}{note}"
 
 
 def _books(told: ProbeReport) -> str:

@@ -69,7 +69,8 @@ class Source(StrEnum):
 class Pod:
     """A pod of this node. `name` and `namespace` are empty where only its UID is known.
 
-    `addresses` are those that the runtime or the results of CNI plugins name; `source` named the pod.
+    `addresses` are those that the runtime or the results of CNI plugins name (`told_by`); `source`
+    named the pod.
     """
 
     uid: str
@@ -77,6 +78,7 @@ class Pod:
     name: str = ""
     source: Source
     addresses: tuple[Address, ...] = ()
+    told_by: str = ""
 
     @property
     def called(self) -> str:
@@ -109,7 +111,7 @@ class Pods:
                 f"{known.source} calls pod {pod.uid} {known.called}, {pod.source} {pod.called}"
             )
         if not known.addresses and pod.addresses:
-            self._by_uid[pod.uid] = replace(known, addresses=pod.addresses)
+            self._by_uid[pod.uid] = replace(known, addresses=pod.addresses, told_by=pod.told_by)
         elif pod.addresses and set(known.addresses) != set(pod.addresses):
             self._contradict(
                 f"{pod.source} gives {known.called} the addresses {_listed(pod.addresses)}, "
@@ -149,7 +151,7 @@ def _sandboxes(sandboxes: Iterable[Sandbox]) -> Iterator[tuple[Pod, str]]:
     for sandbox in sandboxes:
         pod = _pod(sandbox.uid, sandbox.namespace, sandbox.name, Source.CRI)
         if pod is not None:
-            yield replace(pod, addresses=sandbox.addresses), sandbox.id
+            yield replace(pod, addresses=sandbox.addresses, told_by=Source.CRI), sandbox.id
 
 
 def _results(node: Path) -> Iterator[tuple[Pod, str]]:
@@ -162,7 +164,8 @@ def _results(node: Path) -> Iterator[tuple[Pod, str]]:
             said = {str(key): value for key, value in pairs}
             uid, namespace, name = (said.get(key) for key in ARGUMENTS)
             if pod := _pod(uid, namespace, name, Source.CNI):
-                yield replace(pod, addresses=tuple(_given(given))), str(given.get("containerId"))
+                told = replace(pod, addresses=tuple(_given(given)), told_by=Source.CNI)
+                yield told, str(given.get("containerId"))
 
 
 def _given(result: dict[str, object]) -> Iterator[Address]:

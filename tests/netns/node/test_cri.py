@@ -1,16 +1,15 @@
 """Pods' names and addresses from a real container runtime, by its CRI socket."""
 
+from importlib import import_module
+from ipaddress import ip_address
+
 import pytest
 
+from dataplane.kernel import netns, process
+from probes.node.cri import Runtime
+from probes.node.pods import Pods, Source
+
 pytestmark = pytest.mark.needs("root", "netns", "containerd", "grpc")
-grpc = pytest.importorskip("grpc")
-
-from ipaddress import ip_address  # noqa: E402 - what follows needs grpcio
-
-from dataplane.kernel import netns, process  # noqa: E402
-from probes.node.cri import Runtime  # noqa: E402
-from probes.node.pods import Pods, Source  # noqa: E402
-from tests.netns.node.runtime import runtime  # noqa: E402
 
 UID, OTHER = "3f2b8c1e-7a5d-4e0f-9b6c-1d2e3f4a5b6c", "00000000-1111-2222-3333-444444444444"
 NETWORK = {
@@ -42,6 +41,7 @@ def namespace(unique):
 
 
 def test_what_a_runtime_says_names_the_pods_of_its_groups(namespace, unique, tmp_path):
+    runtime = import_module("tests.netns.node.runtime").runtime  # needs grpcio
     with runtime(namespace, tmp_path, NETWORK, unique) as node:
         asked = Runtime(tmp_path)
         assert (asked.socket, asked.sandboxes(), asked.trouble) == (node.socket, (), "")
