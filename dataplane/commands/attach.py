@@ -222,7 +222,13 @@ async def _following(
             "(and a clsact qdisc where there is none) until `sixscope doctor --sweep`",
         ) from lacking
     with watch:
-        follower = Follower(watch, targets.taps, targets.owners, everybody=options.every_process)
+        follower = Follower(
+            watch,
+            targets.taps,
+            targets.owners,
+            everybody=options.every_process,
+            blame=known.blame,
+        )
         residents = Residents(targets.pods, targets.taps, time.monotonic())
         stirred = threading.Event()
 

@@ -1,18 +1,20 @@
 """What `attach` knows of a node by others than its probes: files, container runtime, manifest."""
 
 import argparse
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dataplane import manifest
 from dataplane.commands.verb import Exit, UsageError
-from dataplane.model.answer import State
+from dataplane.model.answer import Finding, State
 from dataplane.model.cluster import Cluster
 from dataplane.model.evidence import Evidence
 from dataplane.model.problem import InvalidInputError, Severity
 from dataplane.model.seen import ProbeReport
 from dataplane.rules.nodeexpected import expect
+from dataplane.session.blame import Blame
 from dataplane.session.expecting import (
     NODE,
     Contradiction,
@@ -27,9 +29,11 @@ from probes.node.configuration import facts
 from probes.node.cri import Runtime
 from probes.node.interfaces import PodInterface
 from probes.node.pods import Pods, node_root
+from probes.node.ruleset import ruleset
 from probes.node.sysctls import forwarding
 
 NOBODY = "none"
+RULES = 4  # that one finding quotes
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +99,7 @@ class Sources:
 class Knowledge:
     """What the node is judged by, and its answers once it was followed."""
 
-    def __init__(self, sources: Sources, pods: Iterable[PodInterface]) -> None:
+    def __init__(self, sources: Sources, pods: Sequence[PodInterface]) -> None:
         """Read what the node says of itself, in the calling thread's namespace."""
         self.sources = sources
         self.exit_code: int = Exit.HOLDS
@@ -103,6 +107,8 @@ class Knowledge:
         self._expected = expect(self._facts)
         if sources.cluster is not None:
             self._expected = by_manifest(self._expected, sources.cluster, str(sources.shoot))
+        self.blame = Blame(ruleset, time.monotonic)
+        self.blame.know(pod.tap() for pod in pods)
 
     def told(self) -> Iterator[Promise | Contradiction]:
         """Yield every value with its source, and where sources differ."""
@@ -117,7 +123,20 @@ class Knowledge:
         evidence = replace(
             follower.evidence(), packets=follower.ways.packets(self._expected.dns.value or ())
         )
-        found = list(answers(self._expected, _read(evidence), self._facts.pods))
+        owners = {tap.name: tap.owner for tap in evidence.header.taps}
+        self.blame.know(evidence.header.taps)
+
+        def explain(check: str, finding: Finding) -> Finding:
+            if check != "masquerade":
+                return finding
+            rules = dict.fromkeys(
+                f"rule: {self.blame(pod, out)[0]}"
+                for pod, out in follower.ways.changed()
+                if owners.get(pod.tap) == finding.subject
+            )
+            return replace(finding, evidence=(*tuple(rules)[:RULES], *finding.evidence))
+
+        found = list(answers(self._expected, _read(evidence), self._facts.pods, explain))
         if any(answer.state is State.BROKEN for answer in found):
             self.exit_code = Exit.BROKEN
         return found

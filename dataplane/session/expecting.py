@@ -87,6 +87,10 @@ class Ways:
         if len(self._kept) < MOST_WAYS:
             self._kept.setdefault(key, (pod, out))
 
+    def changed(self) -> Iterator[tuple[PacketSeen, PacketSeen]]:
+        """Yield those whose source was changed: as it left the pod, as it left the node."""
+        yield from (way for way in self._kept.values() if way[0].source != way[1].source)
+
     def packets(self, services: Iterable[Address] = ()) -> tuple[PacketSeen, ...]:
         """Return the packets; of those that were sent on to others, only what was for `services`.
 
@@ -222,11 +226,11 @@ def answers(
     expected: NodeExpected,
     evidence: Evidence,
     pods: Iterable[PodFacts],
-    explain: Callable[[Finding], Finding] = lambda finding: finding,
+    explain: Callable[[str, Finding], Finding] = lambda _check, finding: finding,
 ) -> Iterator[Judged]:
     """Yield the answer of every check that can be asked on a node, by name.
 
-    `evidence` needs no plan. `explain` adds to a finding what the node's own rules say about it.
+    `evidence` needs no plan. `explain` adds to a check's finding what the node's own rules say of it.
     """
     given = {check.name: check for check in checks() if check.name in NEEDS}
     lacking = {name: _lacking(expected, needs) for name, needs in NEEDS.items()}
@@ -261,7 +265,9 @@ def _lacking(expected: NodeExpected, needs: Iterable[str]) -> str:
     return next(filter(None, missing), "")
 
 
-def _at_home(check: Check, expected: NodeExpected, explain: Callable[[Finding], Finding]) -> Check:
+def _at_home(
+    check: Check, expected: NodeExpected, explain: Callable[[str, Finding], Finding]
+) -> Check:
     """Return a check whose findings name the node's sources, and what its configuration intends."""
     source: Expected[object] = getattr(expected, NEEDS[check.name][-1])
     named = f"({source.source}: {source.where})"
@@ -271,7 +277,7 @@ def _at_home(check: Check, expected: NodeExpected, explain: Callable[[Finding], 
         return replace(
             judgement,
             findings=tuple(
-                explain(_intended(check.name, _placed(finding, named), expected))
+                explain(check.name, _intended(check.name, _placed(finding, named), expected))
                 for finding in judgement.findings
             ),
         )

@@ -4,7 +4,7 @@ It imports nothing of the lab: on a node neither scapy nor the lab's servers nee
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -80,7 +80,11 @@ class PodMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceChanged:
-    """A packet that left its pod with one source and the node with another."""
+    """A packet that left its pod with one source and the node with another.
+
+    `rule` is the node's rule that did it, `design` whose that is and what for: then it is as it
+    should be. Both are empty where nobody knows.
+    """
 
     kind: Literal["source-change"] = "source-change"
     time_ns: int
@@ -92,6 +96,8 @@ class SourceChanged:
     source: Address
     seen_as: Address
     uplink: str
+    rule: str = ""
+    design: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +113,7 @@ class Total:
     bytes: int
 
 
+Blame = Callable[[PacketSeen, PacketSeen], tuple[str, str]]
 Followed = (
     NodeFound
     | HookSet
@@ -141,6 +148,7 @@ class Remembered:
 class Follower:
     """Tells what is new since the last look. `owners` names network namespaces by their cookie.
 
+    `blame` names the rule that gave a packet its other source, and whose design that is.
     Attempts towards loopback leave nobody's pod and are not told; those of processes outside the
     pods that are watched only with `everybody`.
     """
@@ -152,8 +160,10 @@ class Follower:
         owners: Mapping[int, str],
         *,
         everybody: bool = False,
+        blame: Blame = lambda _pod, _out: ("", ""),
     ) -> None:
         self._watch, self._owners, self._everybody = watch, dict(owners), everybody
+        self._blame = blame
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
@@ -259,6 +269,7 @@ class Follower:
             key = (pod.tap, pod.source, out.source, out.destination, out.destination_port)
             if not self._changes.is_new(key):
                 continue
+            rule, design = self._blame(pod, out)
             yield SourceChanged(
                 time_ns=out.time_ns,
                 owner=self._taps[pod.tap].owner,
@@ -269,6 +280,8 @@ class Follower:
                 source=pod.source,
                 seen_as=out.source,
                 uplink=out.tap,
+                rule=rule,
+                design=design,
             )
 
     def _at(self, hop: PacketSeen, point: Point) -> bool:

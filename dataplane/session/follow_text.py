@@ -44,10 +44,7 @@ def _line(told: Followed) -> str:
         case PodMoved():
             text = _moved(told)
         case SourceChanged():
-            text = (
-                f"SOURCE  {_clock(told.time_ns)} {told.owner}: {told.source} left {told.uplink} as "
-                f"{told.seen_as}, to {_end(told.destination, told.destination_port)}"
-            )
+            text = _changed(told)
         case Total():
             text = (
                 f"total   {told.where:<16} {told.family}: {told.flows} flows, "
@@ -63,6 +60,15 @@ def _node(told: NodeFound) -> str:
     if told.host_network:
         rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
     return f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
+
+
+def _changed(told: SourceChanged) -> str:
+    mark = "source " if told.design else "SOURCE "
+    rest = "".join(f"; {words}" for words in (told.design, told.rule) if words)
+    return (
+        f"{mark} {_clock(told.time_ns)} {told.owner}: {told.source} left {told.uplink} as "
+        f"{told.seen_as}, to {_end(told.destination, told.destination_port)}{rest}"
+    )
 
 
 def _moved(told: PodMoved) -> str:

@@ -101,6 +101,8 @@ def test_a_masquerade_that_nobody_configured_is_broken_and_names_its_rule(node, 
     (finding,) = answers["masquerade"]["findings"]
     assert (answers["masquerade"]["state"], finding["severity"]) == ("broken", "error")
     assert finding["subject"] == node.pod
+    assert finding["evidence"][0].startswith("rule: ip6 foreign postrouting: oifname")
+    assert f"ip6 daddr {OUTSIDE} masquerade" in finding["evidence"][0]
     assert answers["source-range"]["state"] == "holds"
 
 
