@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,10 +136,20 @@ class Knowledge:
             )
             return replace(finding, evidence=(*tuple(rules)[:RULES], *finding.evidence))
 
-        found = list(answers(self._expected, _read(evidence), self._facts.pods, explain))
+        whole = _read(_whole(evidence, follower.gone))
+        found = list(answers(self._expected, whole, self._facts.pods, explain))
         if any(answer.state is State.BROKEN for answer in found):
             self.exit_code = Exit.BROKEN
         return found
+
+
+def _whole(evidence: Evidence, gone: Container[str]) -> Evidence:
+    """Return evidence whose books do not hold it against a probe that a pod has ended."""
+    reports = tuple(
+        replace(report, blind=None) if report.where in gone else report
+        for report in evidence.reports
+    )
+    return replace(evidence, reports=reports)
 
 
 def _read(evidence: Evidence) -> Evidence:

@@ -168,6 +168,7 @@ class Follower:
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
         self.ways = Ways()
+        self.gone: set[str] = set()  # taps of pods that have gone: nothing is missed there
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
@@ -185,6 +186,7 @@ class Follower:
             self._owners[moved.pod.cookie] = tap.owner
         if moved.change == "gone":
             self._watch.leave(tap)
+            self.gone.add(tap.name)
         else:
             self._taps[tap.name] = tap
         if moved.change == "came":

@@ -162,3 +162,22 @@ def test_a_manifest_with_errors_is_refused_before_anything_is_attached(node, tmp
     assert done.returncode == 2
     assert "spec.networking.pods" in done.stderr
     assert "hook" not in done.stdout
+
+
+def test_a_pod_that_has_ended_leaves_no_doubt(node, files, unique):
+    pod = f"{unique}q"
+    with attached(node, "--node-root", str(files.root)) as lines:
+        try:
+            ip("netns", "add", pod)
+            ip("-n", node.name, "link", "add", "calinew", "type", "veth", "peer", "name", "eth0",
+               "netns", pod)  # fmt: skip
+            lines.until(lambda line: line["kind"] == "pod" and line["change"] == "came")
+        finally:
+            ip("netns", "del", pod)
+        lines.until(lambda line: line["kind"] == "pod" and line["change"] == "gone")
+        connect(node, OUTSIDE)
+        lines.until(lambda line: line["kind"] == "flow" and line["tap"] == node.uplink)
+    answers, _ = told(lines)
+
+    assert (answers["source-range"]["state"], answers["source-range"]["reason"]) == ("holds", "")
+    assert (answers["masquerade"]["state"], answers["masquerade"]["reason"]) == ("holds", "")
