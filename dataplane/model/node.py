@@ -20,13 +20,15 @@ class Word:
 class PodFacts:
     """A pod's end on the node: whose it is, by which interface, which addresses it was given.
 
-    `source` names who told the addresses; `mtu` is the interface's, in octets at L3.
+    `source` names who told the addresses; `routed` are those that the node has a host route for, to
+    that interface; `mtu` is the interface's, in octets at L3.
     """
 
     owner: str
     interface: str
     addresses: tuple[Address, ...] = ()
     source: str = ""
+    routed: tuple[Address, ...] = ()
     mtu: int | None = None
 
 

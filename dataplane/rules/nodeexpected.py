@@ -35,7 +35,7 @@ NO_PROXY = "neither a configuration nor a process of kube-proxy was found on thi
 NO_ADDRESS = "the node has no address that crosses networks"
 NO_FAMILIES = (
     "nobody on this node says which families its pods have: no range in etc/cni/net.d, no podCIDR, "
-    "and no address of a pod in the runtime's answers or in CNI's results"
+    "no address of a pod in the runtime's answers or in CNI's results, no host route to a pod"
 )
 
 
@@ -101,12 +101,24 @@ def _families(
     if prefixes.value:
         families = tuple(dict.fromkeys(map(family_of, prefixes.value)))
         return Expected(value=families, source=prefixes.source, where=prefixes.where)
-    told = [pod for pod in pods if pod.addresses]
-    families = tuple(dict.fromkeys(family_of(a) for pod in told for a in pod.addresses))
-    if not families:
-        return unknown(NO_FAMILIES)
-    where = f"addresses of {len(told)} pods ({', '.join(sorted({pod.source for pod in told}))})"
-    return Expected(value=families, source=Witness.RUNTIME, where=where)
+    given = tuple(pods)
+    told = [pod for pod in given if pod.addresses]
+    if told:
+        where = f"addresses of {len(told)} pods ({worded(sorted({pod.source for pod in told}))})"
+        return Expected(
+            value=_distinct(pod.addresses for pod in told), source=Witness.RUNTIME, where=where
+        )
+    routed = [pod for pod in given if pod.routed]
+    if routed:
+        where = f"host routes to the interfaces of {len(routed)} pods"
+        return Expected(
+            value=_distinct(pod.routed for pod in routed), source=Witness.NODE_KERNEL, where=where
+        )
+    return unknown(NO_FAMILIES)
+
+
+def _distinct(addresses: Iterable[Iterable[Address]]) -> tuple[Family, ...]:
+    return tuple(dict.fromkeys(family_of(a) for each in addresses for a in each))
 
 
 def _links_mtu(pods: Iterable[PodFacts]) -> Expected[int]:
@@ -218,21 +230,33 @@ def _contradictions(expected: NodeExpected, facts: NodeFacts) -> Iterator[str]:
         )
     if prefixes.value and expected.pod_ranges.value:
         yield from outside(prefixes, expected.pod_ranges, "kube-proxy's clusterCIDR")
-    if prefixes.value:
-        for pod in facts.pods:
-            for address in pod.addresses:
-                if not any(address in prefix for prefix in prefixes.value):
-                    yield (
-                        f"{pod.source} gives {pod.owner} {address}, outside of "
-                        f"{worded(prefixes.value)} ({prefixes.where})"
-                    )
     configured = _said(facts.cni, _mtu)
     for pod in facts.pods:
-        if configured.value and pod.mtu and pod.mtu != configured.value:
+        for address in pod.addresses:
+            yield from _against(pod, address, prefixes)
+        # whose addresses nobody names may be no pod of the plugin's
+        if pod.addresses and configured.value and pod.mtu and pod.mtu != configured.value:
             yield (
                 f"{configured.where} gives pods an mtu of {configured.value}, the kernel has "
                 f"{pod.mtu} on {pod.interface}"
             )
+
+
+def _against(
+    pod: PodFacts, address: Address, prefixes: Expected[tuple[Network, ...]]
+) -> Iterator[str]:
+    """Yield in words what contradicts an address that a pod is said to have."""
+    if prefixes.value and not any(address in prefix for prefix in prefixes.value):
+        yield (
+            f"{pod.source} gives {pod.owner} {address}, outside of "
+            f"{worded(prefixes.value)} ({prefixes.where})"
+        )
+    routed = [one for one in pod.routed if one.version == address.version]
+    if routed and address not in routed:
+        yield (
+            f"{pod.source} gives {pod.owner} {address}, the node routes {worded(routed)} "
+            f"to {pod.interface}"
+        )
 
 
 def outside(

@@ -47,6 +47,7 @@ def facts(node: Path, pods: Iterable[PodInterface]) -> NodeFacts:
     own = list(pods)
     links = {link["index"]: link for link in netlink.links()}
     theirs = {pod.index for pod in own}
+    routed = _routed(theirs)
     return NodeFacts(
         cni=tuple(_networks(node)),
         kubelet=(*_process("kubelet", KUBELET_FLAGS, node), *_files(node, KUBELET)),
@@ -62,6 +63,7 @@ def facts(node: Path, pods: Iterable[PodInterface]) -> NodeFacts:
                 interface=pod.interface,
                 addresses=() if pod.pod is None else pod.pod.addresses,
                 source="" if pod.pod is None else pod.pod.told_by,
+                routed=tuple(routed.get(pod.index, ())),
                 mtu=links[pod.index]["mtu"] if pod.index in links else None,
             )
             for pod in own
@@ -75,6 +77,16 @@ def _addresses(theirs: set[int]) -> Iterator[Address]:
         address = ip_interface(text).ip
         if not (index in theirs or address.is_loopback or address.is_link_local):
             yield address
+
+
+def _routed(theirs: set[int]) -> dict[int, list[Address]]:
+    """Return the addresses that host routes lead to, by the index of a pod's interface."""
+    found: dict[int, list[Address]] = {}
+    for destination, _, index in netlink.routes():
+        host = ip_interface(destination)
+        if index in theirs and host.network.num_addresses == 1 and not host.is_link_local:
+            found.setdefault(index, []).append(host.ip)
+    return found
 
 
 def _networks(node: Path) -> Iterator[Word]:

@@ -181,3 +181,13 @@ def test_a_pod_that_has_ended_leaves_no_doubt(node, files, unique):
 
     assert (answers["source-range"]["state"], answers["source-range"]["reason"]) == ("holds", "")
     assert (answers["masquerade"]["state"], answers["masquerade"]["reason"]) == ("holds", "")
+
+
+def test_host_routes_to_pods_tell_which_families_there_are(node, tmp_path):
+    ip("-n", node.name, "-6", "route", "add", "2001:db8:d::2/128", "dev", node.pod_interface)
+    answers, values = told(followed(node, "--node-root", str(tmp_path)))
+
+    assert (values["families"]["value"], values["families"]["source"]) == (["IPv6"], "node-kernel")
+    assert answers["ipv4-leak"]["state"] == "holds"
+    assert answers["masquerade"]["state"] == "holds"
+    assert answers["source-range"]["state"] == "unknown"

@@ -67,5 +67,4 @@ def test_what_ipmasq_does_is_named_with_its_rule_and_is_no_error(node, unique, t
     assert (answers["masquerade"]["state"], finding["severity"]) == ("holds", "info")
     assert any(piece.startswith("rule: ip6 nat CNI-") for piece in finding["evidence"])
     assert answers["source-range"]["state"] == "holds"
-    against = [line["words"] for line in lines.seen if line["kind"] == "contradiction"]
-    assert all(node.pod_interface in words for words in against), "of the pod that is no CNI's"
+    assert [line for line in lines.seen if line["kind"] == "contradiction"] == []

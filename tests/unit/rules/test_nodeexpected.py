@@ -38,9 +38,11 @@ def networks(*texts):
     return tuple(map(ip_network, texts))
 
 
-def pod(*addresses, owner="default/web-0", mtu=1400):
-    own = tuple(map(ip_address, addresses))
-    return PodFacts(owner=owner, interface="veth1", addresses=own, source="CRI socket", mtu=mtu)
+def pod(*addresses, owner="default/web-0", mtu=1400, routed=()):
+    own, known = tuple(map(ip_address, addresses)), tuple(map(ip_address, routed))
+    return PodFacts(
+        owner=owner, interface="veth1", addresses=own, source="CRI socket", routed=known, mtu=mtu
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,13 @@ def test_addresses_of_pods_tell_families_where_no_range_does():
     assert expected.families.value == (V6,)
     assert expected.families.where == "addresses of 1 pods (CRI socket)"
     assert expected.pod_prefixes.value is None
+
+
+def test_host_routes_tell_families_where_nobody_names_addresses():
+    families = expect(NodeFacts(pods=(pod(routed=("2001:db8::7", "10.0.0.7")), pod()))).families
+    assert families.value == (V6, V4)
+    assert families.source is Witness.NODE_KERNEL
+    assert families.where == "host routes to the interfaces of 1 pods"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +153,8 @@ def test_dns_and_mtu_come_from_files_and_the_kernel_is_the_second_witness():
         (NodeFacts(cni=cni(BRIDGE), kubelet=word(KUBELET, podCIDR="2001:db8:2::/80")), KUBELET),
         (NodeFacts(cni=cni(BRIDGE), kube_proxy=word(PROXY, clusterCIDR="2001:db8:2::/48")), "clusterCIDR"),
         (NodeFacts(cni=cni(BRIDGE), pods=(pod("2001:db8:2::7"),)), "gives default/web-0 2001:db8:2::7"),
-        (NodeFacts(cni=cni(PTP), pods=(pod(mtu=1500),)), "an mtu of 1400, the kernel has 1500"),
+        (NodeFacts(pods=(pod("2001:db8::7", routed=("2001:db8::8", "10.0.0.7")),)), "routes 2001:db8::8 to veth1"),
+        (NodeFacts(cni=cni(PTP), pods=(pod("2001:db8:1::7", mtu=1500), pod(mtu=9000))), "an mtu of 1400, the kernel has 1500"),
     ],
 )  # fmt: skip
 def test_sources_that_differ_are_told(facts, words):
