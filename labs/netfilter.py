@@ -1,4 +1,4 @@
-"""nftables rulesets of the lab: services, masquerading, and a family that is blocked for a while."""
+"""nftables rulesets of the lab: services, policies, masquerading, and a family that is blocked for a while."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from dataplane.kernel import process
 from dataplane.model.address import Family
 from dataplane.model.topology import MasqueradeSpec, Topology
+from labs.policies import policies_by_node
 from labs.services import services_by_node
 
 BLOCK_TABLE = "sixscope-block"
@@ -14,10 +15,12 @@ BLOCK_TABLE = "sixscope-block"
 def rulesets(topology: Topology) -> dict[str, str]:
     """Return the ruleset of every namespace that has one, by the namespace's name.
 
-    Services are on every node, as kube-proxy has them; what `topology.rulesets` says is not in
+    Services are on every node, as kube-proxy has them, policies where a pod is isolated; what `topology.rulesets` says is not in
     here, because it is loaded after everything else.
     """
     found = {node: [services] for node, services in services_by_node(topology).items()}
+    for node, policies in policies_by_node(topology).items():
+        found.setdefault(node, []).append(policies)
     for masquerade in topology.masquerades:
         found.setdefault(masquerade.namespace, []).append(render_masquerade(masquerade))
     return {namespace: "\n".join(texts) for namespace, texts in found.items()}

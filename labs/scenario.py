@@ -9,6 +9,8 @@ the manifest's provider is not the one), `second` (the manifest of another clust
 checks that do not hold; every other check that applies must hold. `subjects: victims` stands for the
 names that the faults picked.
 
+`policy` names files with NetworkPolicies, or a Seed with `blockCIDRs`, that stand beside the manifest.
+
 A manifest that must not get as far as a lab has `expect_problems` instead: what `validate` and `plan`
 say of it, with `old` (a manifest, too) as an update. Every error must be listed; of the rest, what
 is listed must be there.
@@ -76,6 +78,7 @@ class _File:
     clat: Literal["pod", "node", "none"] = "pod"
     cloud: str | None = None
     second: str | None = None
+    policy: tuple[str, ...] = ()
     ingress: _Ingress | None = None
     service: ServiceType = "ClusterIP"
     external_traffic_policy: TrafficPolicy = "Cluster"
@@ -155,7 +158,7 @@ def read(path: Path) -> Scenario:
         name=path.stem,
         title=content.title,
         manifest=content.manifest,
-        manifest_text=_manifest(path, "manifest", content.manifest),
+        manifest_text=_text(path, content),
         tags=content.tags,
         nodes=content.nodes,
         pods=content.pods,
@@ -183,6 +186,13 @@ def _wish(given: _Ingress) -> IngressWish:
     return IngressWish(
         target=given.target, proxy_protocol=given.proxy_protocol, migration=given.migration
     )
+
+
+def _text(path: Path, content: _File) -> str:
+    """Return the manifest, and the documents of policies behind it, as one file may have them."""
+    texts = [_manifest(path, "manifest", content.manifest)]
+    texts += [_manifest(path, "policy", name) for name in content.policy]
+    return "\n---\n".join(texts)
 
 
 def _manifest(path: Path, key: str, name: str) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from dataplane.kernel import bpf, bpfcall, hooks
 from dataplane.kernel.closing import Closing
@@ -70,6 +70,11 @@ class Snapshot:
 class Flows(Closing):
     """The packet program and its table. Taps are told apart by interface index alone."""
 
+    source: ClassVar[Path] = SOURCE
+    programs: ClassVar[tuple[bpf.Entry, ...]] = tuple(
+        bpf.Entry(name=name, type=bpf.ProgramType.SCHED_CLS) for name in PROGRAMS.values()
+    )
+
     def __init__(self, module: bpf.Module, taps: tuple[Tap, ...], mask: int) -> None:
         self.module, self.taps = module, taps
         self._mask = mask
@@ -77,6 +82,8 @@ class Flows(Closing):
         self._table, self._books = module.table("flows"), module.table("books")
         self._attached: dict[str, list[Attachment]] = {}
         self._blind: dict[str, str] = {}
+        self.passed_by: tuple[str, ...] = ()
+        """Programs that bring packets to pods past the host side of their interfaces."""
         # Of taps whose place in the books was another one's before, and of those that have gone.
         self._before: dict[str, Books] = {}
         self._closed: dict[str, Books] = {}
@@ -95,9 +102,14 @@ class Flows(Closing):
         taps = tuple(taps)
         slots = _slots(taps, room)
         module = bpf.load(
-            SOURCE,
-            [bpf.Entry(name=name, type=bpf.ProgramType.SCHED_CLS) for name in PROGRAMS.values()],
-            {"FLOW_ENTRIES": entries, "TAP_SLOTS": slots, "PACKET_PAGES": PACKET_PAGES},
+            cls.source,
+            cls.programs,
+            {
+                "FLOW_ENTRIES": entries,
+                "TAP_SLOTS": slots,
+                "PACKET_PAGES": PACKET_PAGES,
+                **cls.definitions(),
+            },
         )
         settings = module.table("settings")
         settings.put(
@@ -110,6 +122,11 @@ class Flows(Closing):
             ),
         )
         return cls(module, taps, slots - 1)
+
+    @classmethod
+    def definitions(cls) -> Mapping[str, int]:
+        """Return what else the program is compiled with."""
+        return {}
 
     def attach(self, tap: Tap, *, hook: Wish = "auto") -> None:
         """Watch a tap, both directions. Call this inside the tap's namespace.
@@ -227,7 +244,7 @@ class Flows(Closing):
         )
 
     def hook(self, tap: Tap) -> str:
-        """Return how a tap is watched: `tcx`, `clsact`, or `none`."""
+        """Return how a tap is watched: `tcx`, `clsact`, `raw-tracepoint`, or `none`."""
         return next((attachment.kind for attachment in self._attached.get(tap.name, [])), "none")
 
     def blind(self, tap: Tap) -> str | None:
@@ -236,7 +253,11 @@ class Flows(Closing):
             return "its interface is gone"
         if tap.name not in self._attached:
             return "not attached"
-        return self._blind.get(tap.name)
+        reasons = [self._blind[tap.name]] if tap.name in self._blind else []
+        if self.passed_by and tap.leaving_is_ingress:
+            names = ", ".join(self.passed_by)
+            reasons.append(f"{names} brings packets to pods past it (bpf_redirect_peer)")
+        return "; ".join(reasons) or None
 
     def close(self) -> None:
         """Take every program away, and unload."""

@@ -5,14 +5,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from dataplane.kernel import netns
 from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
+from dataplane.model.errors import UnsupportedError
 from dataplane.model.seen import (
     ConnectSeen,
     DiscoverySeen,
+    DropSeen,
     FlowSeen,
     PacketSeen,
     ProbeReport,
@@ -20,12 +22,15 @@ from dataplane.model.seen import (
 )
 from dataplane.model.topology import Point, Tap
 from probes.connects import Connects
+from probes.drops import POINT, Drops
 from probes.flows import Flows, Snapshot
 from probes.stamps import Stamps
+from probes.tracepoints import Tracepoints
 
 SPARE = 256  # descriptors that are left to the rest of the process
 PER_TAP, PER_GROUP = 2, 7
 
+Mode = Literal["tc", "zero-touch"]
 Where = Callable[[str], str | Path | int | None]
 T = TypeVar("T")
 
@@ -43,37 +48,50 @@ class Watch(Closing):
         self._flows: Flows | None = None
         self._stamps: Stamps | None = None
         self._connects: Connects | None = None
+        self._drops: Drops | None = None
+        self._no_drops: ProbeReport | None = None
         self._count = False
 
     @classmethod
-    def open(  # noqa: PLR0913 - the three switches have names, and defaults that nobody changes
+    def open(  # noqa: PLR0913 - the switches have names, and defaults that hardly anybody changes
         cls,
         taps: Sequence[Tap],
         where: Where,
         cgroups: Mapping[str, Path],
         *,
+        mode: Mode = "tc",
         hook: Wish = "auto",
         flows: bool = True,
         stamps: bool = True,
         connects: bool = True,
         room: int = 0,
+        passed_by: Sequence[str] = (),
+        drops: Mapping[int, str] | None = None,
     ) -> Self:
         """Load the programs once, and attach them to every tap and control group.
 
         `where` tells for a tap's namespace what `dataplane.kernel.netns` shall enter (None: the
         one we are in). `cgroups` are the version 2 groups of the owners whose processes are
-        watched; `room` is for how many taps there shall be with those that join later. Errors: UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
+        watched; `room` is for how many taps there shall be with those that join later. By `mode`
+        packets are seen at traffic control (`hook` says how), or at raw tracepoints; `passed_by` are
+        programs that bring packets to pods past the host side, which is blind then. With `drops`
+        (owners by the cookies of their namespaces) drops there and at the taps are told of. Errors:
+        UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
         watch = cls(taps, where)
         _make_room(PER_TAP * len(watch._taps) + PER_GROUP * len(cgroups) + SPARE)
         try:
             if flows or stamps:
-                watch._flows = Flows.open(watch._taps, stamping=stamps, room=room)
+                program = Tracepoints if mode == "zero-touch" else Flows
+                watch._flows = program.open(watch._taps, stamping=stamps, room=room)
+                watch._flows.passed_by = tuple(passed_by)
                 watch._count = flows
                 watch._stack.callback(watch._flows.close)
                 if stamps:
                     watch._stamps = Stamps(watch._flows)
                 watch._attach(watch._flows, hook)
+            if drops is not None:
+                watch._open_drops(drops)
             if connects:
                 watch._connects = Connects.open(cgroups)
                 watch._stack.callback(watch._connects.close)
@@ -94,6 +112,7 @@ class Watch(Closing):
         else:
             netns.call(target, lambda: flows.join(tap, hook=hook))
         self._taps = (*self._taps, tap)
+        self._learn_place(tap)
 
     def leave(self, tap: Tap) -> None:
         """Let a tap go whose interface is gone; what was seen there stays."""
@@ -155,6 +174,15 @@ class Watch(Closing):
         self.consume()
         return self._connects.read()
 
+    def drops(self) -> tuple[DropSeen, ...]:
+        """Return what the kernel gave up so far, by tuple, reason and place."""
+        return self._drops.read() if self._drops is not None else ()
+
+    def know(self, cookie: int, owner: str) -> None:
+        """Tell of drops in the namespace of that cookie, too, or whose it is by now."""
+        if self._drops is not None:
+            self._drops.know(cookie, owner)
+
     def take_packets(self) -> tuple[PacketSeen, ...]:
         """Return the stamped packets since the last call, and forget them."""
         if self._stamps is None:
@@ -177,15 +205,35 @@ class Watch(Closing):
             self._examine(self._flows)
             if self._count:
                 reports += self._flows.reports()
-        for probe in (self._stamps, self._connects):
+        for probe in (self._stamps, self._drops, self._connects):
             if probe is not None:
                 reports += probe.reports()
-        return reports
+        return (*reports, self._no_drops) if self._no_drops is not None else reports
 
     def close(self) -> None:
         """Take every probe away; a second time nothing happens."""
         self._stack.close()
-        self._flows = self._stamps = self._connects = None
+        self._flows = self._stamps = self._drops = self._connects = None
+
+    def _open_drops(self, owners: Mapping[int, str]) -> None:
+        """Begin to tell of drops; where that cannot be, the report says why."""
+        try:
+            self._drops = Drops.open(owners)
+        except UnsupportedError as failure:
+            self._no_drops = ProbeReport(
+                probe="drops", where=POINT, hook="none", blind=str(failure)
+            )
+            return
+        self._stack.callback(self._drops.close)
+        for tap in self._taps:
+            self._learn_place(tap)
+
+    def _learn_place(self, tap: Tap) -> None:
+        drops, target = self._drops, self._where(tap.namespace)
+        if drops is None:
+            return
+        cookie = netns.cookie() if target is None else netns.call(target, netns.cookie)
+        drops.know(cookie, tap.owner, index=tap.index, interface=tap.interface)
 
     def _attach(self, flows: Flows, hook: Wish) -> None:
         def attach_each(taps: list[Tap]) -> None:

@@ -95,6 +95,11 @@ def _tcx() -> str | None:
     return _inside_new_namespace(attach_to_loopback)
 
 
+def _btf() -> str | None:
+    types = Path("/sys/kernel/btf/vmlinux")
+    return None if types.is_file() else f"no {types} (CONFIG_DEBUG_INFO_BTF)"
+
+
 def _cgroup2() -> str | None:
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     for line in mounts:
@@ -198,6 +203,7 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "netns": _netns,
     "bpf": _bpf,
     "tcx": _tcx,
+    "btf": _btf,
     "cgroup2": _cgroup2,
     "nft": _nft,
     "tun": _tun,

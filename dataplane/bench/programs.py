@@ -14,6 +14,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dataplane.bench import tracepoints
 from dataplane.bench.ratio import Row, interleaved, row
 from dataplane.kernel import bpf, bpfcall
 from dataplane.model.topology import Point, Tap
@@ -50,6 +51,7 @@ def rows() -> Iterator[Row]:
     Rows about reading have seconds as their unit; all others are ratios.
     """
     yield from cost()
+    yield from tracepoints.rows()
     yield reading(100_000, READ_100K)
     yield reading(1_000_000, READ_1M)
 

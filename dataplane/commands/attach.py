@@ -45,6 +45,7 @@ from dataplane.model.topology import Tap
 from dataplane.session.feed import consumed, every
 from dataplane.session.follow import Attached, Follower, HookSet, NodeFound, Told
 from dataplane.session.follow_text import line
+from dataplane.session.mode import MODES, ModeChosen, choose, possible
 from dataplane.session.residents import Residents
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
@@ -57,6 +58,7 @@ NOTES = {
     "auto": "TCX, head of the chain; gone with this process, whatever ends it",
     "tcx": "TCX, head of the chain; gone with this process, whatever ends it",
     "clsact": "clsact filter, returns 'next'; a SIGKILL leaves it until `sixscope doctor --sweep`",
+    "raw-tracepoint": "nothing is attached to it; gone with this process, whatever ends it",
 }
 
 
@@ -104,7 +106,17 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--every-process", action="store_true", help="attempts of processes outside the pods, too"
     )
     parser.add_argument(
-        "--hook", choices=("auto", "tcx", "clsact"), default="auto", help="how to watch (tcx)"
+        "--mode",
+        choices=MODES,
+        default="auto",
+        help="where to watch: in traffic control, or with nothing attached to any device (what suits "
+        "this machine)",
+    )
+    parser.add_argument(
+        "--hook",
+        choices=("auto", "tcx", "clsact"),
+        default="auto",
+        help="how to watch in traffic control (tcx)",
     )
     add_serve_options(parser)
     add_output(parser)
@@ -116,9 +128,12 @@ def _run(options: argparse.Namespace) -> int:
         return print_schema(Told)
     settings = settings_of(options) if options.serve else None
     require_root("attach")
+    if options.mode == "zero-touch" and options.hook != "auto":
+        raise UsageError("--mode zero-touch attaches nothing to a device: leave --hook out")
     sources = Sources(options)
     targets = _targets(options, sources)
     known = Knowledge(sources, targets.pods)
+    chosen = choose(options.mode, options.hook, possible(targets.taps))
 
     async def main(ending: Ending) -> int:
         async with AsyncExitStack() as stack:
@@ -128,11 +143,11 @@ def _run(options: argparse.Namespace) -> int:
                 source.describe(plan=None, taps=targets.taps)
                 endpoint = await stack.enter_async_context(serve(source, settings))
                 say(f"serving on {', '.join(endpoint.urls)}")
-            _tell([targets.node, *known.told()], options.output)
-            _tell(_hooks(targets, options.hook), options.output)
+            _tell([targets.node, chosen, *known.told()], options.output)
+            _tell(_hooks(targets, chosen, options.hook), options.output)
             if options.hook == "clsact":
                 stack.enter_context(present("clsact"))
-            await stack.enter_async_context(_following(targets, source, known, options))
+            await stack.enter_async_context(_following(targets, chosen, source, known, options))
             await ending.wait(options.duration)
         return known.exit_code
 
@@ -176,8 +191,10 @@ def _node(files: Pods, pods: Iterable[PodInterface], sources: Sources) -> NodeFo
     )
 
 
-def _hooks(targets: Targets, hook: str) -> Iterable[Told]:
+def _hooks(targets: Targets, chosen: ModeChosen, hook: str) -> Iterable[Told]:
     """Say which hooks will be set, before they are."""
+    if chosen.mode == "zero-touch":
+        hook = "raw-tracepoint"
     for tap in targets.taps:
         yield HookSet(where=tap.interface, hook=hook, owner=tap.owner, note=NOTES[hook])
     for path in targets.cgroups.values():
@@ -206,20 +223,25 @@ def _links_watched(stirred: threading.Event, stir: asyncio.Event) -> Iterator[No
 
 @asynccontextmanager
 async def _following(
-    targets: Targets, source: LiveSource | None, known: Knowledge, options: argparse.Namespace
+    targets: Targets,
+    chosen: ModeChosen,
+    source: LiveSource | None,
+    known: Knowledge,
+    options: argparse.Namespace,
 ) -> AsyncIterator[None]:
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
     try:
-        watch = await _opened(targets, hook)
+        watch = await _opened(targets, chosen, hook)
     except UnsupportedError as lacking:
-        if hook != "tcx":
+        if chosen.mode != "tc" or hook != "tcx":
             raise
         raise UnsupportedError(
             lacking.what,
             needs=lacking.needs,
-            found=f"{lacking.found}; `--hook clsact` would do, but a SIGKILL would leave its filters "
-            "(and a clsact qdisc where there is none) until `sixscope doctor --sweep`",
+            found=f"{lacking.found}; `--mode zero-touch` may do, and `--hook clsact` would, but a "
+            "SIGKILL would leave its filters (and a clsact qdisc where there is none) until `sixscope "
+            "doctor --sweep`",
         ) from lacking
     with watch:
         follower = Follower(
@@ -261,7 +283,7 @@ async def _following(
         _tell(follower.totals(), options.output)
 
 
-async def _opened(targets: Targets, hook: Wish) -> Watch:
+async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
     """Attach on a worker thread; cancelled meanwhile, take away what it attaches all the same.
 
     A thread cannot be cancelled, and clsact filters do not go with the process.
@@ -269,7 +291,14 @@ async def _opened(targets: Targets, hook: Wish) -> Watch:
     opening = asyncio.get_running_loop().run_in_executor(
         None,
         lambda: Watch.open(
-            targets.taps, lambda _: None, targets.cgroups, hook=hook, room=ROOM + len(targets.taps)
+            targets.taps,
+            lambda _: None,
+            targets.cgroups,
+            mode=chosen.mode,
+            hook=hook,
+            passed_by=chosen.passed_by,
+            drops=targets.owners,
+            room=ROOM + len(targets.taps),
         ),
     )
     try:
@@ -293,7 +322,8 @@ VERB = Verb(
     name="attach",
     help="follow the pods of this machine live, change nothing",
     description="Find the pod interfaces of this machine, watch them with eBPF, and tell live which flows\n"
-    "there are, who uses or tries IPv4, and whose source address is changed on the way out.",
+    "there are, who uses or tries IPv4, whose source address is changed on the way out, and which\n"
+    "packets the kernel drops.",
     configure=_configure,
     run=_run,
     order=40,

@@ -33,9 +33,9 @@ NEEDED: dict[str, tuple[Probe, str]] = {
     "named": (features.program("named", "bind9"), "the lab's name servers"),
 }
 WELCOME: dict[str, tuple[Probe, str]] = {
-    "TCX": (features.tcx, "clsact is used instead; attach needs --hook clsact"),
+    "TCX": (features.tcx, "clsact is used instead; attach watches at raw tracepoints"),
     "cgroup2": (features.cgroup2, "no pod is known by its control group; connects are unknown"),
-    "BTF": (features.btf, "nothing of this version"),
+    "BTF": (features.btf, "attach --mode zero-touch"),
     "unbound": (features.program("unbound", "unbound"), "the scenario unbound"),
     "haproxy": (features.program("haproxy", "haproxy"), "scenarios with an ingress"),
     "nginx": (features.program("nginx", "nginx"), "scenarios with an ingress"),

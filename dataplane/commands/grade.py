@@ -37,6 +37,7 @@ from dataplane.commands.verb import (
     say,
 )
 from dataplane.model.errors import LabFailedError
+from dataplane.model.nearest import suggest
 from dataplane.session.prepare import Shape, prepare_scenario
 from dataplane.session.run import open_session
 from labs import scenario as scenarios
@@ -89,9 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     names = tuple(options.scenario) or known
     for name in names:
         if name not in known:
-            raise UsageError(
-                f"{name}: no scenario of that name that builds a lab; scenarios: {', '.join(known)}"
-            )
+            advice = suggest(name, known, listing="sixscope scenarios")
+            raise UsageError(f"{name}: no scenario of that name that builds a lab; {advice}")
     if options.seeds < 1:
         raise UsageError("--seeds: at least one seed is needed")
     committed = _read_marks(options.marks)

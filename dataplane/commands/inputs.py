@@ -12,6 +12,7 @@ from typing import TypeVar
 from dataplane.commands.verb import UsageError, describe, say
 from dataplane.model.cloud import Allocator
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
+from dataplane.model.nearest import suggest
 from dataplane.planning import clouds
 from dataplane.session.prepare import Prepared, Shape, prepare_manifest, prepare_scenario
 from labs import scenario as scenarios
@@ -109,10 +110,7 @@ def read_text(name: str) -> str:
             raise UsageError(f"{name}: larger than {LIMIT} octets, so it is no manifest")
         return data.decode()
     except FileNotFoundError as error:
-        known = ", ".join(scenarios.names())
-        raise UsageError(
-            f"{name}: no such file, and no scenario of that name; scenarios: {known}"
-        ) from error
+        raise UsageError(f"{name}: no such file") from error
     except PermissionError as error:
         raise UsageError(f"{name}: may not be read by user {os.geteuid()}") from error
     except IsADirectoryError as error:
@@ -156,6 +154,14 @@ def shape_of(options: argparse.Namespace) -> Shape:
     )
 
 
+def _manifest(name: str) -> str:
+    """Return the text of a manifest; what is neither path nor file was meant to be a scenario."""
+    if name == "-" or os.sep in name or Path(name).suffix or Path(name).exists():
+        return read_text(name)
+    advice = suggest(name, scenarios.names(), listing="sixscope scenarios")
+    raise UsageError(f"{name}: no such file, and no scenario of that name; {advice}")
+
+
 def prepare(options: argparse.Namespace) -> Prepared:
     """Prepare the scenario or manifest `what` with the faults and the shape of the options.
 
@@ -164,7 +170,7 @@ def prepare(options: argparse.Namespace) -> Prepared:
     shape, faults = shape_of(options), tuple(options.fault)
     if options.what in scenarios.names():
         return prepare_scenario(scenarios.load(options.what), shape, faults)
-    prepared = prepare_manifest(read_text(options.what), options.what, shape, faults)
+    prepared = prepare_manifest(_manifest(options.what), options.what, shape, faults)
     for problem in prepared.problems:
         say(describe(problem, options.what))
     return prepared

@@ -49,6 +49,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="attach nothing: what rests on packets must be unknown",
     )
     parser.add_argument(
+        "--mode",
+        choices=("tc", "zero-touch"),
+        default="tc",
+        help="watch in traffic control, or with nothing attached to any device (tc)",
+    )
+    parser.add_argument(
         "--expect", action="store_true", help="exit 0 when the scenario's expectations are met"
     )
     parser.add_argument("--evidence", type=Path, metavar="FILE", help="write the recording here")
@@ -80,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
             probes = not options.no_probes
             with Progress() as progress:
                 async with open_session(
-                    prepared, probes=probes, source=source, say=progress
+                    prepared, probes=probes, mode=options.mode, source=source, say=progress
                 ) as session:
                     conducted = await session.conduct()
             if options.evidence:

@@ -148,8 +148,9 @@ class Module(Closing):
 def load(source: Path, entries: Iterable[Entry], sizes: Mapping[str, int] | None = None) -> Module:
     """Compile a C file and load the named programs.
 
-    `sizes` become preprocessor definitions. They are for sizes of maps alone: whatever steers a
-    program is written into a map, so that the instructions stay the same everywhere.
+    `sizes` become preprocessor definitions. They are for sizes of maps, and for where fields lie in
+    structures of this very kernel: whatever else steers a program is written into a map, so that the
+    instructions stay the same everywhere.
     UnsupportedError without BCC or without the right to load; LoadFailedError with the last words
     of the compiler or verifier.
     """

@@ -23,11 +23,14 @@ class Command(IntEnum):
     PROG_LOAD = 5
     PROG_TEST_RUN = 10
     PROG_GET_FD_BY_ID = 13
+    MAP_GET_FD_BY_ID = 14
     OBJ_GET_INFO_BY_FD = 15
     PROG_QUERY = 16
+    RAW_TRACEPOINT_OPEN = 17
     MAP_LOOKUP_BATCH = 24
     MAP_UPDATE_BATCH = 26
     LINK_CREATE = 28
+    ENABLE_STATS = 32
 
 
 def call(command: Command, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
@@ -122,11 +125,31 @@ def _info(program: int, translated: ctypes.Array[ctypes.c_char] | bytes, length:
     if length and not isinstance(translated, bytes):
         struct.pack_into("=I", info, 20, length)
         struct.pack_into("=Q", info, 32, ctypes.addressof(translated))
-    attributes = ctypes.create_string_buffer(
-        struct.pack("=IIQ", program, len(info), ctypes.addressof(info))
-    )
-    call(Command.OBJ_GET_INFO_BY_FD, attributes)
+    _ask(program, info)
     return info.raw
+
+
+def _ask(descriptor: int, info: ctypes.Array[ctypes.c_char]) -> None:
+    attributes = struct.pack("=IIQ", descriptor, len(info), ctypes.addressof(info))
+    call(Command.OBJ_GET_INFO_BY_FD, attributes)
+
+
+def maps_of(program: int) -> tuple[int, ...]:
+    """Return the ids of the maps that a program uses (`nr_map_ids`, `map_ids`)."""
+    (count,) = struct.unpack_from("=I", _info(program, b"", 0), 52)
+    ids = (ctypes.c_uint32 * max(count, 1))()
+    info = ctypes.create_string_buffer(232)
+    struct.pack_into("=IQ", info, 52, count, ctypes.addressof(ids))
+    _ask(program, info)
+    return tuple(ids[:count])
+
+
+def map_kind(descriptor: int) -> tuple[int, int]:
+    """Return the type of a map (`enum bpf_map_type`) and how many entries it has room for."""
+    info = ctypes.create_string_buffer(88)
+    _ask(descriptor, info)
+    kind, _, _, _, entries = struct.unpack_from("=IIIII", info)
+    return kind, entries
 
 
 def program_by_id(number: int) -> int:
@@ -165,3 +188,33 @@ def attached(target: int, hook: int, *, limit: int = 64) -> Attached:
 def link(program: int, target: int, hook: int, *, flags: int = 0) -> int:
     """Create a BPF link and return its descriptor: what it holds attached goes when it is closed."""
     return call(Command.LINK_CREATE, struct.pack("=IIIIIIQ", program, target, hook, flags, 0, 0, 0))
+
+
+def raw_tracepoint(program: int, name: str) -> int:
+    """Attach a program to a raw tracepoint and return the link's descriptor, as `link` does.
+
+    OSError(ENOENT) where the kernel has no tracepoint of that name.
+    """
+    called = ctypes.create_string_buffer(name.encode())
+    attributes = struct.pack("=QIIQ", ctypes.addressof(called), program, 0, 0)
+    return call(Command.RAW_TRACEPOINT_OPEN, attributes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTime:
+    """How often a program ran while times were taken, how long altogether, how often it could not."""
+
+    runs: int
+    nanoseconds: int
+    missed: int
+
+
+def take_run_times() -> int:
+    """Have the kernel take the time of every program until the returned descriptor is closed."""
+    return call(Command.ENABLE_STATS, struct.pack("=I", 0))
+
+
+def run_time(program: int) -> RunTime:
+    """Ask for a program's times (`struct bpf_prog_info`: run_time_ns, run_cnt, recursion_misses)."""
+    nanoseconds, runs, missed = struct.unpack_from("=QQQ", _info(program, b"", 0), 192)
+    return RunTime(runs=runs, nanoseconds=nanoseconds, missed=missed)

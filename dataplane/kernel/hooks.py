@@ -1,6 +1,6 @@
-"""Attach programs: TCX and clsact on interfaces, links on control groups.
+"""Attach programs: TCX and clsact on interfaces, links on control groups, raw tracepoints.
 
-Links (TCX, cgroup) hang on a descriptor and vanish with the process, whatever ends it. What the
+Links (TCX, cgroup, raw tracepoint) hang on a descriptor and vanish with the process, whatever ends it. What the
 kernel offers is found out by trying: TCX came with Linux 6.6 (commit e420bed02507).
 
 Interfaces belong to a namespace, and the kernel looks an index up in the namespace of the calling
@@ -25,7 +25,7 @@ from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 
 BPF_F_BEFORE = 8  # without a relative program: the head of the list
 Wish = Literal["auto", "tcx", "clsact"]
-Kind = Literal["tcx", "clsact", "cgroup-link"]
+Kind = Literal["tcx", "clsact", "cgroup-link", "raw-tracepoint"]
 
 
 class Direction(IntEnum):
@@ -220,3 +220,19 @@ def attach_cgroup(program: int, group: Path, hook: CgroupHook) -> Attachment:
     finally:
         os.close(descriptor)
     return LinkAttachment("cgroup-link", str(group), link)
+
+
+def attach_tracepoint(program: int, name: str) -> Attachment:
+    """Link a program to a raw tracepoint, beside those of others: no device and no namespace has it.
+
+    UnsupportedError where the kernel has no tracepoint of that name, or does not give it away.
+    """
+    try:
+        link = bpfcall.raw_tracepoint(program, name)
+    except OSError as failure:
+        raise UnsupportedError(
+            f"the raw tracepoint {name}",
+            needs="Linux 4.17 or newer, and CONFIG_TRACEPOINTS",
+            found=str(failure),
+        ) from failure
+    return LinkAttachment("raw-tracepoint", name, link)

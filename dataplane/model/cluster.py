@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from dataplane.model.address import Family, Network
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
+from dataplane.model.policy import Policy
 
 
 class Strategy(StrEnum):
@@ -43,7 +44,8 @@ class Cluster:
     entry per family, the primary family's first. Mask sizes are prefix lengths in bits
     (`nodeCIDRMaskSize`, `nodeCIDRMaskSizeIPv6`), None when the manifest leaves them to defaulting.
     `proxy_mode` is kube-proxy's own word: iptables, ipvs, nftables.
-    `infrastructure` is what the provider's own configuration decides.
+    `infrastructure` is what the provider's own configuration decides. `policies` are NetworkPolicies
+    that stand beside the Shoot, `blocked` the `blockCIDRs` of a Seed that does.
     """
 
     name: str
@@ -56,3 +58,5 @@ class Cluster:
     node_mask_size: dict[Family, int] = field(default_factory=dict)
     proxy_mode: str = "iptables"
     infrastructure: Infrastructure = NOTHING_GIVEN
+    policies: tuple[Policy, ...] = ()
+    blocked: tuple[Network, ...] = ()

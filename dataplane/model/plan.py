@@ -9,6 +9,7 @@ from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.cloud import BitBudget, CloudPlan, PodPool, RoutePlan
 from dataplane.model.components import Component, Resolved
 from dataplane.model.ingress import IngressPlan
+from dataplane.model.policy import Policy
 from dataplane.model.problem import Problem
 from dataplane.model.proxy import ProxyPlan
 
@@ -200,6 +201,8 @@ class Plan:
     their own. `dns_records` are those of the API server, which itself is no part of a lab. `neighbours` tells whether nodes and pods
     resolve the next hop of their IPv6 links or have it as a permanent entry, `default_routes` whether
     nodes have their IPv6 default route written down or from router advertisements (RFC 4861).
+    `policies` are the NetworkPolicies of the pods' namespace, those that Gardener makes of `blocked`
+    (the Seed's `blockCIDRs`) among them.
     """
 
     name: str
@@ -232,6 +235,8 @@ class Plan:
     dns_records: tuple[DnsRecordPlan, ...] = ()
     neighbours: Neighbours = "permanent"
     default_routes: DefaultRoutes = "static"
+    policies: tuple[Policy, ...] = ()
+    blocked: tuple[Network, ...] = ()
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

@@ -256,6 +256,31 @@ class NeighbourSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropSeen:
+    """Unicast packets of one tuple that the kernel gave up for one reason at one place.
+
+    `reason` is the kernel's (`enum skb_drop_reason` without its prefix), `place` the function that
+    gave them up. `owner` is whose namespace or interface that was; `interface` the packet's device
+    at that moment, by name where it is watched, else by its index.
+    """
+
+    kind: Literal["drop"] = "drop"
+    owner: str
+    interface: str
+    reason: str
+    place: str
+    family: Family
+    protocol: int
+    source: Address
+    destination: Address
+    source_port: int
+    destination_port: int
+    packets: int
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
     """The books of one probe at one place: what it counted, what it lost, what it could not see.
 
@@ -263,7 +288,7 @@ class ProbeReport:
     (sockets, sysctls, routes, links, neighbours). `counted` are packets or calls that the program saw, `recorded`
     entries or events that were kept, `evicted` table entries pushed out, `lost` events that did
     not fit a buffer. `blind` says why this place cannot be trusted, or is None. `hook` is how it
-    was attached (`tcx`, `clsact`, `cgroup-link`) or read (`sock_diag`, `procfs`, `rtnetlink`).
+    was attached (`tcx`, `clsact`, `raw-tracepoint`, `cgroup-link`) or read (`sock_diag`, `procfs`, `rtnetlink`).
     """
 
     kind: Literal["report"] = "report"

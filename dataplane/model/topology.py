@@ -10,6 +10,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from dataplane.model.address import Address, Family, Network
+from dataplane.model.policy import Direction, PolicyProtocol
 from dataplane.model.stimulus import Endpoint
 
 
@@ -308,6 +309,34 @@ class MasqueradeSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFilter:
+    """What a policy lets through: the other end's `network` without `exceptions`, None for everybody.
+
+    `protocol` None stands for all of them, `first` None for all ports.
+    """
+
+    network: Network | None = None
+    exceptions: tuple[Network, ...] = ()
+    protocol: PolicyProtocol | None = None
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySpec:
+    """A pod that is isolated in a direction, at its interface on a node: all but `allowed` is dropped.
+
+    `families` are those that the node enforces this for.
+    """
+
+    namespace: str
+    interface: str
+    direction: Direction
+    allowed: tuple[PolicyFilter, ...]
+    families: tuple[Family, ...] = tuple(Family)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ruleset:
     """An nftables ruleset (`nft -f` syntax) that is loaded into a namespace after everything else."""
 
@@ -337,3 +366,4 @@ class Topology:
     webs: tuple[WebSpec, ...] = ()
     advertisers: tuple[AdvertiserSpec, ...] = ()
     bridges: tuple[Bridge, ...] = ()
+    policies: tuple[PolicySpec, ...] = ()

@@ -14,7 +14,7 @@ from dataplane.model.plan import NeighbourPlan, NodePlan, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.model.topology import ListenerSpec, Point, Role
 from dataplane.planning.wiring import Wiring, interface_name
-from dataplane.rules.fielderror import invalid
+from dataplane.rules.fielderror import forbidden, invalid
 
 SECOND = "other"
 ROUTER = f"{SECOND}-fabric"
@@ -26,6 +26,11 @@ def check(first: Cluster, second: Cluster) -> None:
     """Raise InvalidInputError where two clusters have no IPv6 to talk over."""
     problems: list[Problem] = []
     for cluster in (first, second):
+        if cluster.policies or cluster.blocked:
+            detail = f"{cluster.name} has policies, and they are not judged for another cluster"
+            remedy = "leave out either the policies or the second cluster"
+            source = Source.SIXSCOPE
+            problems.append(forbidden("second", detail, source=source, remedy=remedy))
         if not all(
             any(wish.family is Family.IPV6 for wish in wishes)
             for wishes in (cluster.nodes, cluster.pods)

@@ -19,11 +19,12 @@ from dataplane.model.plan import (
 from dataplane.model.problem import InvalidInputError, Problem, Source
 from dataplane.planning import budget, clouds, flags, names, resolved
 from dataplane.planning.ingress import ingress as ingress_of
+from dataplane.planning.policies import policies_of
 from dataplane.planning.space import Space
 from dataplane.planning.surroundings import site, surroundings, unusable
 from dataplane.planning.workload import nodes_of, proxy_of, services_of
 from dataplane.rules import rfc6052
-from dataplane.rules.fielderror import invalid, not_supported, required
+from dataplane.rules.fielderror import forbidden, invalid, not_supported, required
 
 CLAT_ADDRESS4 = IPv4Address("192.0.0.2")  # RFC 7335: the host's side of 192.0.0.0/29
 CLAT_TRANSLATOR4 = IPv4Address("192.0.0.1")
@@ -132,7 +133,11 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         dns_records=names.api_server(cluster, outside.api_server),
         neighbours=neighbours,
         default_routes=default_routes,
+        policies=policies_of(cluster),
+        blocked=cluster.blocked,
     )
+    if made.policies and (ingress is not None or exposure != UNEXPOSED):
+        raise InvalidInputError(cluster.name, [_unexposed()])
     if ingress is not None and made.cloud.routers:
         detail = "is not built where a cloud has a router for each subnet"
         remedy = "leave it out, or choose another cloud model (`cloud`)"
@@ -212,6 +217,13 @@ def _check_clat(cluster: Cluster, clat: ClatPlacement) -> None:
         source = Source.SIXSCOPE
         problem = invalid("clat", str(clat), detail, source=source, remedy=remedy)
         raise InvalidInputError(cluster.name, [problem])
+
+
+def _unexposed() -> Problem:
+    """Refuse clients from outside beside policies: whom a pod sees as its client is up to the way in."""
+    detail = "policies are not judged for what comes in from outside"
+    remedy = "leave out either the NetworkPolicies, or ingress and the Service's type"
+    return forbidden("policy", detail, source=Source.SIXSCOPE, remedy=remedy)
 
 
 def _ordered(cluster: Cluster) -> tuple[Family, ...]:

@@ -28,7 +28,7 @@ from dataplane.model.topology import (
     TranslatorSpec,
 )
 from dataplane.planning import ingresswiring as ingress
-from dataplane.planning import neighbour, underlay
+from dataplane.planning import neighbour, policies, underlay
 from dataplane.planning.names import records, zones
 from dataplane.planning.wiring import DEFAULT, Wiring, host, interface_name
 
@@ -97,6 +97,7 @@ def topology(plan: Plan) -> Topology:
         webs=ingress.webs(plan),
         advertisers=_advertisers(plan),
         bridges=tuple(wiring.bridges),
+        policies=policies.specs(plan),
     )
 
 

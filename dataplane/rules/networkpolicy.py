@@ -6,7 +6,7 @@ StrictIPCIDRValidation is off, as it is by default, so that what it would refuse
 What the lint says is GEP-21's: where a policy names 0.0.0.0/0, it needs ::/0 as well.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
@@ -150,22 +150,29 @@ def unpaired(rules: Sequence[Rule]) -> list[Problem]:
     return problems
 
 
-def _without_twin(rule: Rule, block: Block) -> Problem:
+def twin_exceptions(texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the IPv6 exceptions that stand for those of IPv4, and those that nothing stands for."""
     exceptions: dict[str, None] = {}
     others = []
-    for text in block.exceptions:
+    for text in texts:
         value = _parsed(text)
         found = next((twin for net, twin in _TWINS if value and _within(value.network, net)), None)
         exceptions.update(dict.fromkeys(found or ()))
         if found is None:
-            others.append(text[:63])
+            others.append(text)
+    return tuple(exceptions), tuple(others)
+
+
+def _without_twin(rule: Rule, block: Block) -> Problem:
+    exceptions, others = twin_exceptions(block.exceptions)
     twin = f'{{ipBlock: {{cidr: "{EVERYTHING_V6}"}}}}'
     if exceptions:
         listed = ", ".join(f'"{text}"' for text in exceptions)
         twin = f'{{ipBlock: {{cidr: "{EVERYTHING_V6}", except: [{listed}]}}}}'
     remedy = f"add to {rule.path}: - {twin}"
     if others:
-        remedy += f"; except there too the IPv6 ranges of {', '.join(map(quoted, others))}"
+        shown = ", ".join(quoted(text[:63]) for text in others)
+        remedy += f"; except there too the IPv6 ranges of {shown}"
     detail = f"{EVERYTHING_V4} without {EVERYTHING_V6}: with IPv6 this rule lets nothing through"
     return advice(f"{block.path}.cidr", detail, remedy=remedy, source=Source.SEED)
 

@@ -14,9 +14,12 @@ from dataplane.kernel.hooks import Wish
 from dataplane.model.address import Address, Family
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
-from dataplane.model.seen import ConnectSeen, FlowSeen, PacketSeen, ProbeReport
+from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.drops import Dropped, PodDrops
 from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
+from dataplane.session.mode import ModeChosen
+from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Change, Moved
 from dataplane.verify.journeys import journeys
 from probes.watch import Watch
@@ -116,33 +119,19 @@ class Total:
 Blame = Callable[[PacketSeen, PacketSeen], tuple[str, str]]
 Followed = (
     NodeFound
+    | ModeChosen
     | HookSet
     | Attached
     | PodMoved
     | FlowSeen
     | ConnectSeen
     | SourceChanged
+    | DropSeen
+    | Dropped
     | ProbeReport
     | Total
 )
 Told = Followed | Promise | Contradiction | Judged
-
-
-class Remembered:
-    """What was told already, the oldest forgotten when there is too much of it."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._keys: dict[tuple[object, ...], None] = {}
-
-    def is_new(self, key: tuple[object, ...]) -> bool:
-        """Tell whether this was not there yet; now it is."""
-        if key in self._keys:
-            return False
-        self._keys[key] = None
-        if len(self._keys) > self._most:
-            del self._keys[next(iter(self._keys))]
-        return True
 
 
 class Follower:
@@ -169,6 +158,7 @@ class Follower:
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
         self.ways = Ways()
         self.gone: set[str] = set()  # taps of pods that have gone: nothing is missed there
+        self._drops = PodDrops(everybody=everybody, most=REMEMBERED)
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
@@ -178,12 +168,14 @@ class Follower:
                 yield replace(attempt, owner=owner)
         yield from self._new_changes()
         yield from self._new_flows()
+        yield from self._drops.fresh(self._watch.drops())
 
     def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
         """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
         tap, note = moved.tap, ""
         if moved.pod.cookie:
             self._owners[moved.pod.cookie] = tap.owner
+            self._watch.know(moved.pod.cookie, tap.owner)
         if moved.change == "gone":
             self._watch.leave(tap)
             self.gone.add(tap.name)
@@ -219,6 +211,7 @@ class Follower:
                 bytes=before.bytes + flow.bytes,
             )
         yield from (sums[key] for key in sorted(sums))
+        yield from self._drops.totals(self._watch.drops())
         yield from self._watch.reports()
 
     def evidence(self) -> Evidence:
@@ -250,6 +243,7 @@ class Follower:
                 flow.destination_port,
             )
             if self._flows.is_new(key):
+                self._drops.learn(flow, self._taps[flow.tap])
                 yield flow
 
     def _new_changes(self) -> Iterator[SourceChanged]:

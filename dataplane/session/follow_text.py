@@ -4,8 +4,9 @@ from datetime import timedelta
 from ipaddress import IPv6Address
 
 from dataplane.model.address import Address, Family
-from dataplane.model.seen import ConnectSeen, FlowSeen, ProbeReport
+from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
+from dataplane.session.drops import Dropped, meaning
 from dataplane.session.expecting import Contradiction, Judged, Promise
 from dataplane.session.expecting_text import lines
 from dataplane.session.follow import (
@@ -18,6 +19,7 @@ from dataplane.session.follow import (
     Told,
     Total,
 )
+from dataplane.session.mode import ModeChosen
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
@@ -33,18 +35,18 @@ def _line(told: Followed) -> str:
     match told:
         case NodeFound():
             text = _node(told)
-        case HookSet():
-            text = f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
+        case ModeChosen() | HookSet():
+            text = _watched(told)
         case Attached():
             text = f"watch   {_clock(told.time_ns)} {told.interfaces} interfaces; end with Ctrl-C"
         case FlowSeen():
             text = _flow(told)
         case ConnectSeen():
             text = _attempt(told)
-        case PodMoved():
-            text = _moved(told)
-        case SourceChanged():
+        case PodMoved() | SourceChanged():
             text = _changed(told)
+        case DropSeen() | Dropped():
+            text = _drop(told)
         case Total():
             text = (
                 f"total   {told.where:<16} {told.family}: {told.flows} flows, "
@@ -62,7 +64,10 @@ def _node(told: NodeFound) -> str:
     return f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
 
 
-def _changed(told: SourceChanged) -> str:
+def _changed(told: PodMoved | SourceChanged) -> str:
+    if isinstance(told, PodMoved):
+        note = f" ({told.note})" if told.note else ""
+        return f"pod     {_clock(told.time_ns)} {told.change} {told.where}  {told.owner}{note}"
     mark = "source " if told.design else "SOURCE "
     rest = "".join(f"; {words}" for words in (told.design, told.rule) if words)
     return (
@@ -71,9 +76,11 @@ def _changed(told: SourceChanged) -> str:
     )
 
 
-def _moved(told: PodMoved) -> str:
-    note = f" ({told.note})" if told.note else ""
-    return f"pod     {_clock(told.time_ns)} {told.change} {told.where}  {told.owner}{note}"
+def _watched(told: ModeChosen | HookSet) -> str:
+    if isinstance(told, ModeChosen):
+        past = f"; past the host side: {', '.join(told.passed_by)}" if told.passed_by else ""
+        return f"mode    {told.mode}: {told.because}; not seen: {'; '.join(told.unseen)}{past}"
+    return f"hook    {told.where:<16} {told.hook:<11} {told.owner}  ({told.note})"
 
 
 def _books(told: ProbeReport) -> str:
@@ -102,6 +109,22 @@ def _attempt(told: ConnectSeen) -> str:
     return (
         f"{mark} {_clock(told.time_ns)} {who}: {told.call} "
         f"{_end(told.destination, told.port)}: {told.result}{took}"
+    )
+
+
+def _drop(told: DropSeen | Dropped) -> str:
+    if isinstance(told, Dropped):
+        means = f": {told.means}" if told.means else ""
+        return (
+            f"drops   {told.owner:<16} {told.reason} in {told.place}{means}; "
+            f"{told.packets} packets of {told.tuples} tuples"
+        )
+    protocol = PROTOCOLS.get(told.protocol, str(told.protocol))
+    means = meaning(told.reason, told.place)
+    return (
+        f"DROP    {_clock(told.first_ns)} {told.owner} at {told.interface}: {told.family} {protocol} "
+        f"{_end(told.source, told.source_port)} -> {_end(told.destination, told.destination_port)}: "
+        f"{told.reason} in {told.place}{f' ({means})' if means else ''}"
     )
 
 

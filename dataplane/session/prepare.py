@@ -11,6 +11,7 @@ from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
+from dataplane.model.nearest import suggest
 from dataplane.model.plan import ClatPlacement, DefaultRoutes, Exposure, Neighbours, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
@@ -168,7 +169,9 @@ def _break(plan: Plan, names: tuple[str, ...]) -> tuple[Topology, tuple[str, ...
     for name in names:
         if name not in known:
             raise UnsupportedError(
-                f"fault {name}", needs=f"one of {', '.join(known)}", found="no such fault"
+                f"fault {name}",
+                needs=f"the name of a fault: {suggest(name, known, listing='sixscope explain')}",
+                found="no such fault",
             )
         if reason := known[name].applies(plan):
             raise UnsupportedError(f"fault {name}", needs="another manifest", found=reason)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from dataplane import __version__
 from dataplane.api.live import LiveSource
 from dataplane.api.tables import PagedFlows
-from dataplane.checks import checks
+from dataplane.checks import checks, policy
+from dataplane.checks.ground.policies import permitted
 from dataplane.model.answer import RunResult
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.stimulus import Outcome, Stimulus
@@ -24,7 +25,7 @@ from labs.drive import Driver
 from labs.site import RUNS
 from probes.node import readings
 from probes.node.readings import Readings
-from probes.watch import Watch
+from probes.watch import Mode, Watch
 
 Say = Callable[[str], None]
 
@@ -138,10 +139,21 @@ class Session:
 
 
 def stimuli_of(prepared: Prepared) -> tuple[Stimulus, ...]:
-    """Return what every applicable check wants done, check by check."""
+    """Return what every applicable check wants done, check by check.
+
+    What a NetworkPolicy denies is tried for the check `policy` alone: no other may call it broken.
+    """
     plan = prepared.plan
     applicable = (check for check in checks() if check.applies(plan) is None)
-    return tuple(stimulus for check in applicable for stimulus in check.stimuli(plan))
+    return tuple(
+        stimulus
+        for check in applicable
+        for stimulus in (
+            check.stimuli(plan)
+            if check.name == policy.NAME
+            else permitted(plan, check.stimuli(plan))
+        )
+    )
 
 
 @asynccontextmanager
@@ -149,6 +161,7 @@ async def open_session(
     prepared: Prepared,
     *,
     probes: bool = True,
+    mode: Mode = "tc",
     source: LiveSource | None = None,
     say: Say = lambda _: None,
 ) -> AsyncIterator[Session]:
@@ -168,7 +181,7 @@ async def open_session(
         if probes:
             with timings.of("attach"):
                 say(f"attaching probes to {len(prepared.topology.taps)} interfaces")
-                watch = await _attached(stack, prepared, lab)
+                watch = await _attached(stack, prepared, lab, mode)
             stack.enter_context(consumed(watch))
         if watch is not None and source is not None:
             await stack.enter_async_context(_told(watch, source))
@@ -184,7 +197,7 @@ async def open_session(
         say("taking the lab down")
 
 
-async def _attached(stack: AsyncExitStack, prepared: Prepared, lab: Lab) -> Watch:
+async def _attached(stack: AsyncExitStack, prepared: Prepared, lab: Lab, mode: Mode) -> Watch:
     """Attach the probes on a worker thread; cancelled meanwhile, it takes them away again.
 
     Their namespaces must not go before the thread has: it would keep what the lab removes.
@@ -200,7 +213,9 @@ async def _attached(stack: AsyncExitStack, prepared: Prepared, lab: Lab) -> Watc
 
     stack.callback(close)
     await on_thread(
-        lambda _: opened.append(Watch.open(prepared.topology.taps, lab.namespace, owners))
+        lambda _: opened.append(
+            Watch.open(prepared.topology.taps, lab.namespace, owners, mode=mode)
+        )
     )
     return opened[0]
 

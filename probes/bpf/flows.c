@@ -56,32 +56,25 @@ BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read; so are t
 BPF_ARRAY(too_big_layout, struct too_big, 1);
 BPF_ARRAY(discovery_layout, struct discovery, 1);
 
-static __always_inline void complain(struct __sk_buff *skb, struct packet *packet,
-                                     struct flow_key *key, struct books *book) {
-  struct too_big event = {};
-  event.key = *key;
-  event.kind = KIND_TOO_BIG;
-  event.time_ns = bpf_ktime_get_ns();
-  if (!read_too_big(skb, packet, &event))
-    return;
-  if (packets.ringbuf_output(&event, sizeof(event), 0))
+static __always_inline void submit(void *event, u32 size, struct books *book) {
+  if (packets.ringbuf_output(event, size, 0))
     book->lost += 1;
   else
     book->stamped += 1;
 }
 
+static __always_inline void complain(struct __sk_buff *skb, struct packet *packet,
+                                     struct flow_key *key, struct books *book) {
+  struct too_big event = {.key = *key, .kind = KIND_TOO_BIG, .time_ns = bpf_ktime_get_ns()};
+  if (read_too_big(skb, packet, &event))
+    submit(&event, sizeof(event), book);
+}
+
 static __always_inline void discover(struct __sk_buff *skb, struct packet *packet,
                                      struct flow_key *key, struct books *book) {
-  struct discovery event = {};
-  event.key = *key;
-  event.kind = KIND_DISCOVERY;
-  event.time_ns = bpf_ktime_get_ns();
-  if (!read_discovery(skb, packet, &event))
-    return;
-  if (packets.ringbuf_output(&event, sizeof(event), 0))
-    book->lost += 1;
-  else
-    book->stamped += 1;
+  struct discovery event = {.key = *key, .kind = KIND_DISCOVERY, .time_ns = bpf_ktime_get_ns()};
+  if (read_discovery(skb, packet, &event))
+    submit(&event, sizeof(event), book);
 }
 
 static __always_inline void hand_over(struct __sk_buff *skb, struct packet *packet,
@@ -111,10 +104,7 @@ static __always_inline void hand_over(struct __sk_buff *skb, struct packet *pack
   event.kind = kind;
   event.length = length;
   event.time_ns = bpf_ktime_get_ns();
-  if (packets.ringbuf_output(&event, sizeof(event), 0))
-    book->lost += 1;
-  else
-    book->stamped += 1;
+  submit(&event, sizeof(event), book);
 }
 
 static __always_inline int look(struct __sk_buff *skb, bool ethernet, u8 direction) {

@@ -117,10 +117,7 @@ static __always_inline u64 tcp_stamp(struct packet *packet, u32 kind) {
 
 /* Return the stamp of a datagram or an echo; 0 when its payload cannot be read as far as needed. */
 static __always_inline u64 payload_stamp(struct __sk_buff *skb, struct packet *packet, u32 kind) {
-  union {
-    u8 octets[STAMPED_OCTETS];
-    u64 words[STAMPED_OCTETS / 8];
-  } payload = {};
+  u64 copy[STAMPED_OCTETS / 8] = {}, *payload = copy;
   u32 start = packet->transport + 8, end = packet->end, sequence = 0;
   u32 length = end > start ? end - start : 0;
   if (kind == KIND_UDP) {
@@ -137,7 +134,8 @@ static __always_inline u64 payload_stamp(struct __sk_buff *skb, struct packet *p
   if (start + wanted > end)
     return 0; /* a first fragment too short, or a header that lies: no stamp */
   if (wanted >= STAMPED_OCTETS) {
-    if (bpf_skb_load_bytes(skb, start, &payload, STAMPED_OCTETS))
+    payload = octets(skb, start, copy, STAMPED_OCTETS);
+    if (!payload)
       return 0;
   } else if (wanted) {
     /* Linux 6.1's verifier wants to see a length that cannot be 0; clang drops plain bounds. */
@@ -145,14 +143,14 @@ static __always_inline u64 payload_stamp(struct __sk_buff *skb, struct packet *p
     asm volatile("" : "+r"(wanted));
     wanted &= STAMPED_OCTETS - 1;
     wanted += 1;
-    if (bpf_skb_load_bytes(skb, start, &payload, wanted))
+    if (bpf_skb_load_bytes(skb, start, copy, wanted))
       return 0;
   }
   u64 stamp = mix(mix(kind, length), sequence);
-  stamp = mix(stamp, payload.words[0]);
-  stamp = mix(stamp, payload.words[1]);
-  stamp = mix(stamp, payload.words[2]);
-  return mix(stamp, payload.words[3]);
+  stamp = mix(stamp, payload[0]);
+  stamp = mix(stamp, payload[1]);
+  stamp = mix(stamp, payload[2]);
+  return mix(stamp, payload[3]);
 }
 
 /* ICMPv6 Packet Too Big (RFC 4443 section 3.2), ICMPv4 fragmentation needed (RFC 1191 section 4).

@@ -23,6 +23,10 @@ V4 = {"src": "192.0.2.1", "dst": "198.51.100.2"}
 PAYLOAD = bytes(range(48))
 
 
+LONG_OPTIONS = bytes((6, 255)) + bytes(2046)  # Pad1 options (RFC 8200 section 4.2)
+UDP_BEHIND_OPTIONS = bytes((17,)) + LONG_OPTIONS[1:]
+
+
 def ether(*layers):
     """Put layers on top of an Ethernet header and return the octets."""
     packet = Ether(**MAC)
@@ -60,6 +64,9 @@ def bases():
         ether(six, IPv6ExtHdrFragment(offset=0, m=0, id=5), ICMPv6EchoRequest(id=1, seq=1)),
         ether(six, *[IPv6ExtHdrDestOpt() for _ in range(8)], tcp),
         ether(six, *[IPv6ExtHdrDestOpt() for _ in range(9)], tcp),
+        # headers so long that what follows is not looked for where it lies
+        ether(IPv6(**V6, nh=0), LONG_OPTIONS, TCP(sport=1, dport=2, flags="S", seq=9)),
+        ether(IPv6(**V6, nh=0), UDP_BEHIND_OPTIONS, udp, payload),
         ether(six, AH(spi=1, seq=1, icv=bytes(12)), tcp),
         ether(six, ESP(spi=1, seq=1, data=payload)),
         ether(IPv6(**V6, nh=59), payload),

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dataplane.bench import programs
+from dataplane.bench import programs, tracepoints
 
 pytestmark = pytest.mark.needs("root", "bpf")
 
@@ -32,6 +32,20 @@ def test_a_row_for_every_figure(monkeypatch):
     assert all(row.low <= row.median <= row.high for row in rows)
     assert all(row.median > 1 for row in rows if "two CPUs" not in row.name)
     assert {row.pairs for row in rows} == {12}
+
+
+@pytest.mark.needs("netns", "btf")
+def test_zero_touch_has_rows_of_its_own(monkeypatch):
+    monkeypatch.setattr(tracepoints, "PACKETS", 200)
+    rows = list(tracepoints.rows())
+    points = {"netif_receive_skb", "net_dev_start_xmit"}
+    assert {(*row.name.split(", ")[1:-1], row.name.split(", ")[-1]) for row in rows} == {
+        *(("flows and stamps", f"{family} UDP", p) for family in ("IPv6", "IPv4") for p in points),
+        *(("not watched", p) for p in points),
+    }
+    assert all(row.low > 0 for row in rows)
+    watched = [row.median for row in rows if "flows" in row.name]
+    assert min(watched) > max(row.median for row in rows if "not watched" in row.name) > 1
 
 
 def test_reading_counts_what_it_reads():

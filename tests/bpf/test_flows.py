@@ -114,6 +114,13 @@ def test_protocol_and_ports(dry, layers, expected):
     assert (flow.protocol, flow.source_port, flow.destination_port) == expected
 
 
+def test_what_lies_behind_long_headers_is_copied(dry):
+    dry.run(ether(IPv6(**V6, nh=0), frames.LONG_OPTIONS, TCP(sport=1, dport=2, flags="S")))
+    flow = dry.the_flow()
+    assert (flow.protocol, flow.source_port, flow.destination_port) == (6, 1, 2)
+    assert flow.tcp_flags == 2
+
+
 def test_only_the_first_fragment_has_ports(dry):
     udp = bytes(UDP(sport=5, dport=6)) + bytes(64)
     dry.run(ether(IPv6(**V6), IPv6ExtHdrFragment(nh=17, offset=0, m=1, id=1), udp))

@@ -36,8 +36,8 @@ def ports(watch, tap, *, leaving):
 
 
 @pytest.mark.needs("nft")
-@pytest.mark.parametrize("hook", ["auto", "clsact"])
-def test_exactly_23_flows_as_the_packet_filter_counts_them(pair, hook):
+@pytest.mark.parametrize("way", [{}, {"hook": "clsact"}, {"mode": "zero-touch"}], ids=str)
+def test_exactly_23_flows_as_the_packet_filter_counts_them(pair, way):
     datagrams = [(6, 6000 + n) for n in range(8)] + [(4, 6100 + n) for n in range(7)]
     streams = [(6, 6200 + n) for n in range(4)] + [(4, 6300 + n) for n in range(4)]
     rules = "\n".join(
@@ -48,7 +48,8 @@ def test_exactly_23_flows_as_the_packet_filter_counts_them(pair, hook):
     netns.call(
         pair.b, lambda: subprocess.run(("nft", "-f", "-"), input=text, text=True, check=True)
     )
-    with watching(pair.tap("a"), pair.tap("b"), hook=hook) as watch:
+    hooks = {"clsact"} if "hook" in way else {"raw-tracepoint"} if way else {"tcx", "clsact"}
+    with watching(pair.tap("a"), pair.tap("b"), **way) as watch:
         talk(pair, datagrams, streams)
         counted = netns.call(pair.b, counters)
         assert len(counted) == 23
@@ -65,7 +66,7 @@ def test_exactly_23_flows_as_the_packet_filter_counts_them(pair, hook):
         by_probe = {(report.probe, report.where): report for report in watch.reports()}
         assert by_probe.keys() == {(p, w) for p in ("flows", "stamps") for w in "ab"}
         for report in by_probe.values():
-            assert report.hook in (("clsact",) if hook == "clsact" else ("tcx", "clsact"))
+            assert report.hook in hooks
             assert (report.evicted, report.lost, report.blind) == (0, 0, None)
             assert report.counted > sum(packets for packets, _ in counted.values())
         # SYN and SYN/ACK at both ends, and the first datagrams of each flow, nothing else of ours
@@ -116,12 +117,13 @@ def counters():
     return found
 
 
+@pytest.mark.parametrize("mode", ["tc", "zero-touch"])
 @pytest.mark.parametrize("address", ["2001:db8::2", "192.0.2.2"])
-def test_super_packets_are_counted_as_the_sender_counts_segments(pair, address):
+def test_super_packets_are_counted_as_the_sender_counts_segments(pair, address, mode):
     amount = 4_000_000
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     header = (40 if ":" in address else 20) + 32  # timestamps are on
-    with watching(pair.tap("a"), pair.tap("b"), stamps=False) as watch:
+    with watching(pair.tap("a"), pair.tap("b"), stamps=False, mode=mode) as watch:
         server = netns.call(pair.b, lambda: socket.create_server((address, 7070), family=family))
         stream = netns.call(pair.a, lambda: socket.create_connection((address, 7070), timeout=5))
         with server, stream, server.accept()[0] as accepted:

@@ -74,20 +74,31 @@ def test_the_same_things_are_found(kernel):
 
 
 @pytest.mark.needs("netns", "bpf", "cgroup2")
-def test_attach_says_what_is_missing_and_what_clsact_would_leave(kernel):
-    sixscope = Path(sys.executable).with_name("sixscope")
+def test_without_tcx_attach_touches_nothing_and_sees_all_the_same(kernel):
+    attach = f"{sys.executable} -m dataplane attach --interface lo"
     script = (
-        "ip link set lo up; "
-        f"{sixscope} attach --interface lo --duration 1s; echo $?; "
-        f"{sixscope} attach --interface lo --duration 1s --hook clsact -o json >/dev/null; echo $?; "
+        f"{attach} --duration 600s -o json >/run/lines & "
+        "while kill -0 $! && ! grep -q kind...attached /run/lines; do sleep 1; done; "
+        "ping -q -c 3 ::1 >/dev/null; tc qdisc show dev lo; kill -INT $!; wait $!; cat /run/lines; "
+        f"{attach} --duration 1s --mode tc >/dev/null; echo $?; "
+        f"{attach} --duration 1s --hook clsact -o json >/dev/null; echo $?; "
         "tc qdisc show dev lo"
     )
-    done = guest.run(kernel, "sh", "-c", script, where=ROOT)
+    done = guest.run(kernel, "sh", "-c", script, where=ROOT, timeout=900)
 
-    refused, allowed, *left = [
-        line for line in done.stdout.splitlines() if not line.startswith(("node", "hook"))
-    ]
+    during, *lines, refused, allowed, after = done.stdout.splitlines()
+    assert "clsact" not in during + after
+    told = [json.loads(line) for line in lines]
+    (mode,) = [line for line in told if line["kind"] == "mode"]
+    assert (mode["mode"], "no TCX" in mode["because"]) == ("zero-touch", True)
+    echoes = [line for line in told if line["kind"] == "flow" and line["protocol"] == 58]
+    assert {(line["destination"], line["leaving"]) for line in echoes} >= {
+        ("::1", True),
+        ("::1", False),
+    }
+    (total,) = [line for line in told if line["kind"] == "total"]
+    assert total["packets"] == 12  # three requests and three replies, out and in
+
     assert (refused, allowed) == ("2", "0"), done.stderr
     assert "Linux 6.6" in done.stderr
-    assert "`--hook clsact` would do, but a SIGKILL would leave" in done.stderr
-    assert "clsact" not in "".join(left)
+    assert "`--hook clsact` would, but a SIGKILL" in done.stderr

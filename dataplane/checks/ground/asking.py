@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from dataplane.checks.ground.policies import Permissions
 from dataplane.model.plan import Plan, PodPlan
 from dataplane.model.stimulus import Resolve, Stimulus
 
@@ -27,9 +28,13 @@ Q = TypeVar("Q", bound=Asked)
 
 
 def turns(plan: Plan, questions: Sequence[Q]) -> Iterator[tuple[PodPlan, Q]]:
-    """Yield who asks what: every question once on every node that has actors; these take turns."""
+    """Yield who asks what: every question once on every node that has actors; these take turns.
+
+    Who may not ask the resolver, as NetworkPolicies have it, has no turn.
+    """
+    permissions = Permissions.of(plan)
     for node in plan.nodes:
-        actors = [pod for pod in node.pods if pod.actor]
+        actors = [pod for pod in node.pods if pod.actor and permissions.permits_dns(pod)]
         for number, question in enumerate(questions):
             if actors:
                 yield actors[number % len(actors)], question

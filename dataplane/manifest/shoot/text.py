@@ -1,7 +1,8 @@
 """The Shoot of a text, or its networking fragment, to a Cluster."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dataplane.manifest import beside
 from dataplane.manifest.case import PROFILES, Case, Stage
 from dataplane.manifest.documents import Document, read_documents
 from dataplane.manifest.fields import Section, root
@@ -33,6 +34,8 @@ def parse(
 ) -> Parsed:
     """Read the first Shoot of a text, with everything that keeps it from becoming a lab.
 
+    NetworkPolicies and a Seed's `blockCIDRs` that stand beside it belong to its cluster.
+
     `name` is the cluster's name where the manifest gives none. `profile` is one of
     `case.PROFILES`. `strict` is for our own files: an unknown field is an error there.
     """
@@ -43,12 +46,15 @@ def parse(
     except InvalidInputError as error:
         return Parsed(cluster=None, problems=error.problems)
     problems: list[Problem] = []
+    others: list[Section] = []
     cluster = None
     chosen = False
     for document in documents:
         top = root(document)
         if not isinstance(document.value, dict):
             problems += top.problems
+        elif beside.is_beside(top):
+            others.append(top)
         elif not _is_cluster(document.value):
             problems += [
                 *top.problems,
@@ -64,8 +70,12 @@ def parse(
         detail = "no Shoot and no networking section was found"
         remedy = f"give a manifest of kind Shoot ({VERSION}) or its networking section"
         problems.append(required("kind", detail, remedy=remedy, source=Source.SIXSCOPE))
-    if any(p.severity is Severity.ERROR for p in problems):
-        cluster = None
+    policies = tuple(policy for top in others for policy in beside.policies(top))
+    blocked = tuple(network for top in others for network in beside.blocked(top))
+    problems += [problem for top in others for problem in top.problems]
+    if cluster is None or any(p.severity is Severity.ERROR for p in problems):
+        return Parsed(cluster=None, problems=tuple(problems))
+    cluster = replace(cluster, policies=policies, blocked=blocked)
     return Parsed(cluster=cluster, problems=tuple(problems))
 
 

@@ -294,9 +294,10 @@ def test_pods_have_their_names_and_those_without_an_interface_are_told(node, uni
     assert attempt["owner"] == "default/web-0"
 
 
-def test_a_pod_that_comes_is_watched_and_one_that_goes_is_told(node, unique):
+@pytest.mark.parametrize("mode", ["tc", "zero-touch"])
+def test_a_pod_that_comes_is_watched_and_one_that_goes_is_told(node, unique, mode):
     pod = f"{unique}q"
-    with attached(node) as lines:
+    with attached(node, "--mode", mode) as lines:
         try:
             ip("netns", "add", pod)
             ip("-n", node.name, "link", "add", "calinew", "type", "veth", "peer", "name", "eth0",

@@ -127,12 +127,20 @@ def test_an_invalid_manifest_is_not_planned(capsys, tmp_path):
     assert json.loads(out)["error"]["problems"][0]["field"] == "spec.networking.pods"
 
 
-def test_a_missing_file_names_the_scenarios(capsys):
-    code, _, err = out_of(capsys, "plan", "/nowhere/shoot.yaml")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("plan", "/nowhere/shoot.yaml"), "sixscope: /nowhere/shoot.yaml: no such file\n"),
+        (("plan", "shoot.yaml"), "sixscope: shoot.yaml: no such file\n"),
+        (("run", "defualt"), "no scenario of that name; did you mean default?"),
+        (("run", "zzz"), "`sixscope scenarios` shows all"),
+    ],
+)
+def test_a_missing_file_was_a_scenario_or_was_not(capsys, words, said):
+    code, _, err = out_of(capsys, *words)
 
     assert code == Exit.REFUSED
-    assert "no such file" in err
-    assert "default" in err
+    assert said in err
 
 
 def test_the_plan_is_the_same_every_time(capsys, shoot):

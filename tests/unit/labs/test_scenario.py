@@ -43,6 +43,8 @@ def test_defaults(tmp_path):
         (GOOD + "external_traffic_policy: Local\n", "external_traffic_policy"),
         (GOOD + REFUSED + "old: nowhere.yaml\n", "old"),
         (GOOD + "second: nowhere.yaml\n", "second"),
+        (GOOD + "policy: [policies.yaml, nowhere.yaml]\n", "policy"),
+        (GOOD + "policy: policies.yaml\n", "policy"),
         (GOOD + REFUSED + "second: gep-21.yaml\n", "second"),
         (GOOD + REFUSED + "faults: [dns64-off]\n", "faults"),
         (GOOD + REFUSED + "expect: {nat64: {state: broken}}\n", "expect"),

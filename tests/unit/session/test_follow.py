@@ -7,10 +7,19 @@ import pytest
 
 from dataplane.model.address import Family
 from dataplane.model.errors import ProbeRefusedError
-from dataplane.model.seen import ConnectResult, ConnectSeen, FlowSeen, PacketKind, PacketSeen
+from dataplane.model.seen import (
+    ConnectResult,
+    ConnectSeen,
+    DropSeen,
+    FlowSeen,
+    PacketKind,
+    PacketSeen,
+)
 from dataplane.model.topology import Point, Tap
-from dataplane.session.follow import Follower, Remembered, SourceChanged
+from dataplane.session.drops import Dropped
+from dataplane.session.follow import Follower, SourceChanged
 from dataplane.session.follow_text import line
+from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Moved
 from probes.node.interfaces import PodInterface
 
@@ -39,18 +48,35 @@ FLOW = FlowSeen(
 )  # fmt: skip
 
 
+DROP = DropSeen(
+    owner="node", interface="eth0", reason="PKT_TOO_BIG", place="ip6_forward", family=Family.IPV6,
+    protocol=17, source=ip_address("2001:db8::2"), destination=ip_address("2001:db8:f::1"),
+    source_port=1, destination_port=2, packets=3, first_ns=4, last_ns=5,
+)  # fmt: skip
+
+
 class FakeWatch:
     """Hands out what a test puts in, as the probes would: each packet and attempt once."""
 
     def __init__(self) -> None:
         self.packets, self.attempts, self.table = [], [], []
         self.joined, self.left, self.refusal = [], [], None
+        self.given_up, self.known = [], {}
 
     def join(self, tap, *, hook):
         assert hook == "tcx"
         if self.refusal:
             raise self.refusal
         self.joined.append(tap)
+
+    def drops(self):
+        return tuple(self.given_up)
+
+    def know(self, cookie, owner):
+        self.known[cookie] = owner
+
+    def reports(self):
+        return ()
 
     def leave(self, tap):
         self.left.append(tap)
@@ -187,3 +213,47 @@ def test_a_pod_that_cannot_be_watched_is_told_with_the_reason(watch):
     told = follower(watch).settle(moved("came"), hook="tcx")
     assert "its place is taken" in told.note
     assert "not watched" in line(told)
+
+
+def test_drops_on_the_node_are_told_of_pods_by_their_addresses(watch):
+    watch.table = [FLOW]
+    reply = replace(DROP, source=FLOW.destination, destination=FLOW.source, reason="NO_SOCKET")
+    hosts = replace(DROP, source=ip_address("2001:db8:e::1"))
+    watch.given_up = [DROP, reply, hosts]
+    following = follower(watch)
+    first = [told for told in following.look() if isinstance(told, DropSeen)]
+    again = [told for told in following.look() if isinstance(told, DropSeen)]
+
+    assert [(drop.owner, drop.reason) for drop in first] == [
+        ("pod x", "PKT_TOO_BIG"),
+        ("pod x", "NO_SOCKET"),
+    ]
+    assert again == []
+    everybody = follower(watch, everybody=True)
+    list(everybody.look())
+    assert "node" in {told.owner for told in everybody.totals() if isinstance(told, Dropped)}
+
+
+def test_drops_are_added_up_by_owner_reason_and_place(watch):
+    inside = replace(DROP, owner="pod x", reason="NOT_SPECIFIED", place="neigh_invalidate")
+    watch.given_up = [inside, replace(inside, source_port=7, packets=1)]
+    following = follower(watch)
+    list(following.look())
+    (total,) = [told for told in following.totals() if isinstance(told, Dropped)]
+
+    assert (total.owner, total.packets, total.tuples) == ("pod x", 4, 2)
+    assert total.means == "the neighbour's hardware address is not resolved"
+    assert line(total) == (
+        "drops   pod x            NOT_SPECIFIED in neigh_invalidate: the neighbour's hardware address "
+        "is not resolved; 4 packets of 2 tuples"
+    )
+    assert line(DROP) == (
+        "DROP    0:00:00 node at eth0: IPv6 udp [2001:db8::2]:1 -> [2001:db8:f::1]:2: PKT_TOO_BIG in "
+        "ip6_forward (too big for the next link)"
+    )
+
+
+def test_drops_in_the_namespace_of_a_pod_that_came_are_its_own(watch):
+    follower(watch).settle(moved("came"), hook="tcx")
+
+    assert watch.known
