@@ -11,6 +11,7 @@ TIMEOUT_S = 10.0  # tens of thousands of rules
 TABLE = re.compile(r"table (\S+) (\S+) \{")
 CHAIN = re.compile(r"\s+chain (\S+) \{")
 RULE = re.compile(r"\s+(.*) # handle (\d+)")
+COUNTER = re.compile(r"counter packets \d+ bytes \d+")
 
 
 def ruleset() -> tuple[Rules | None, str]:
@@ -30,7 +31,10 @@ def ruleset() -> tuple[Rules | None, str]:
 
 
 def texts(listing: str) -> Iterator[tuple[Key, str]]:
-    """Yield the text of every rule of a listing that has handles (`nft -a list ruleset`)."""
+    """Yield the text of every rule of a listing that has handles (`nft -a list ruleset`).
+
+    What a counter says is left out: it is another one at the next look.
+    """
     family = table = chain = ""
     for line in listing.splitlines():
         if found := TABLE.match(line):
@@ -38,7 +42,10 @@ def texts(listing: str) -> Iterator[tuple[Key, str]]:
         elif found := CHAIN.match(line):
             chain = found[1]
         elif found := RULE.match(line):
-            yield (family, table, chain, int(found[2])), " ".join(found[1].split())
+            yield (
+                (family, table, chain, int(found[2])),
+                " ".join(COUNTER.sub("counter", found[1]).split()),
+            )
 
 
 def _nft(*options: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.netns.attach.conftest import OUTSIDE, inside, ip
 from tests.netns.attach.test_attach import MASQUERADE, attached, connect
+from tests.netns.attach.test_modes import masquerading
 
 pytestmark = pytest.mark.needs("root", "netns", "bpf", "tcx", "cgroup2", "nft", "ping")
 
@@ -64,8 +65,10 @@ def followed(node, *options):
     return lines
 
 
-def test_a_healthy_node_holds_by_its_own_files(node, files):
-    lines = followed(node, "--node-root", str(files.root))
+@pytest.mark.needs("btf")
+@pytest.mark.parametrize("mode", ["tc", "zero-touch"])
+def test_a_healthy_node_holds_by_its_own_files(node, files, mode):
+    lines = followed(node, "--node-root", str(files.root), "--mode", mode)
     answers, values = told(lines)
 
     assert values["pod_prefixes"]["value"] == [PODS]
@@ -104,6 +107,21 @@ def test_a_masquerade_that_nobody_configured_is_broken_and_names_its_rule(node, 
     assert finding["evidence"][0].startswith("rule: ip6 foreign postrouting: oifname")
     assert f"ip6 daddr {OUTSIDE} masquerade" in finding["evidence"][0]
     assert answers["source-range"]["state"] == "holds"
+
+
+@pytest.mark.needs("btf")
+def test_a_masquerade_that_no_rule_explains_is_found_all_the_same(node, files, tmp_path):
+    with masquerading(node, tmp_path), attached(node, "--node-root", str(files.root)) as lines:
+        connect(node, OUTSIDE)
+        change = lines.until(lambda line: line["kind"] == "source-change")
+    answers, _ = told(lines)
+
+    assert (change["rule"], change["design"]) == (
+        "no rule that nft lists explains it (eBPF may)",
+        "",
+    )
+    assert answers["masquerade"]["state"] == "broken"
+    assert change["rule"] in answers["masquerade"]["findings"][0]["evidence"][0]
 
 
 def test_a_masquerade_that_the_plugin_was_told_is_a_remark(node, files):
