@@ -167,6 +167,27 @@ def _debootstrap() -> str | None:
     return _root() or _tried("debootstrap", "--version")
 
 
+def _grpc() -> str | None:
+    lacking = [name for name in ("grpc", "google.protobuf") if not _importable(name)]
+    return f"no module {' and '.join(lacking)} (the extra `node`)" if lacking else None
+
+
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its package
+        return False
+
+
+def _containerd() -> str | None:
+    for program in ("runc", "busybox", "ctr"):
+        if shutil.which(program) is None:
+            return f"no program {program}"
+    if not any(Path(folder, "ptp").exists() for folder in ("/usr/lib/cni", "/opt/cni/bin")):
+        return "no CNI plugins (distribution package containernetworking-plugins)"
+    return _tried("containerd", "--version")
+
+
 def _tried(*command: str, stdin: str = "") -> str | None:
     done = subprocess.run(  # noqa: PLW1510 - the result is the answer
         command, input=stdin, capture_output=True, text=True, timeout=30
@@ -193,6 +214,8 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "nginx": lambda: _tried("nginx", "-v"),
     "tinyproxy": lambda: _tried("tinyproxy", "-v"),
     "radvd": lambda: _tried("radvd", "-c", "-C", "/dev/stdin", stdin="interface lo { };\n"),
+    "containerd": _containerd,
+    "grpc": _grpc,
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
     "git": lambda: _tried("git", "--version"),

@@ -25,8 +25,8 @@ from dataplane.api.server import serve
 from dataplane.api.tables import PagedFlows
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
+from dataplane.commands.sources import Knowledge, Sources, add_source_options
 from dataplane.commands.verb import (
-    Exit,
     UsageError,
     Verb,
     add_output,
@@ -49,7 +49,7 @@ from dataplane.session.mode import MODES, ModeChosen, choose, possible
 from dataplane.session.residents import Residents
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
-from probes.node.pods import Pods, node_root
+from probes.node.pods import Pods
 from probes.watch import Watch
 
 ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
@@ -101,12 +101,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=_seconds, default=1.0, metavar="T", help="between two looks (1s)"
     )
-    parser.add_argument(
-        "--node-root",
-        type=Path,
-        metavar="DIR",
-        help="where the node's root directory is (that of process 1)",
-    )
+    add_source_options(parser)
     parser.add_argument(
         "--every-process", action="store_true", help="attempts of processes outside the pods, too"
     )
@@ -135,7 +130,9 @@ def _run(options: argparse.Namespace) -> int:
     require_root("attach")
     if options.mode == "zero-touch" and options.hook != "auto":
         raise UsageError("--mode zero-touch attaches nothing to a device: leave --hook out")
-    targets = _targets(options)
+    sources = Sources(options)
+    targets = _targets(options, sources)
+    known = Knowledge(sources, targets.pods)
     chosen = choose(options.mode, options.hook, possible(targets.taps))
 
     async def main(ending: Ending) -> int:
@@ -146,21 +143,20 @@ def _run(options: argparse.Namespace) -> int:
                 source.describe(plan=None, taps=targets.taps)
                 endpoint = await stack.enter_async_context(serve(source, settings))
                 say(f"serving on {', '.join(endpoint.urls)}")
-            _tell([targets.node, chosen], options.output)
+            _tell([targets.node, chosen, *known.told()], options.output)
             _tell(_hooks(targets, chosen, options.hook), options.output)
             if options.hook == "clsact":
                 stack.enter_context(present("clsact"))
-            await stack.enter_async_context(_following(targets, chosen, source, options))
+            await stack.enter_async_context(_following(targets, chosen, source, known, options))
             await ending.wait(options.duration)
-        return Exit.HOLDS
+        return known.exit_code
 
     return run_async(main)
 
 
-def _targets(options: argparse.Namespace) -> Targets:
+def _targets(options: argparse.Namespace, sources: Sources) -> Targets:
     """Find what to watch; everything is found out before anything is attached."""
-    root = options.node_root or node_root()
-    files = Pods(root)
+    files = sources.pods()
     found = pods = pod_interfaces(files)
     if options.interface:
         taps = tuple(named(name) for name in dict.fromkeys(options.interface))
@@ -179,18 +175,19 @@ def _targets(options: argparse.Namespace) -> Targets:
     with suppress(UnsupportedError):  # said by the probe's report: connects are unknown then
         cgroups = {"": cgroup.root()}  # all of them; pods are told apart by their namespace
     owners = {pod.cookie: pod.owner for pod in pods if pod.cookie}
-    node = _node(files, found, root)
+    node = _node(files, found, sources)
     return Targets(node=node, taps=taps, cgroups=cgroups, owners=owners, pods=pods)
 
 
-def _node(files: Pods, pods: Iterable[PodInterface], root: Path) -> NodeFound:
-    plugin = recognised(links(), pods, root)
+def _node(files: Pods, pods: Iterable[PodInterface], sources: Sources) -> NodeFound:
+    plugin = recognised(links(), pods, sources.root)
     return NodeFound(
         cni=plugin.name,
         because=plugin.because,
         caveats=plugin.caveats,
         host_network=tuple(pod.called for pod in host_pods(files)),
         contradictions=files.contradictions,
+        unasked=sources.unasked,
     )
 
 
@@ -226,7 +223,11 @@ def _links_watched(stirred: threading.Event, stir: asyncio.Event) -> Iterator[No
 
 @asynccontextmanager
 async def _following(
-    targets: Targets, chosen: ModeChosen, source: LiveSource | None, options: argparse.Namespace
+    targets: Targets,
+    chosen: ModeChosen,
+    source: LiveSource | None,
+    known: Knowledge,
+    options: argparse.Namespace,
 ) -> AsyncIterator[None]:
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
@@ -243,7 +244,13 @@ async def _following(
             "doctor --sweep`",
         ) from lacking
     with watch:
-        follower = Follower(watch, targets.taps, targets.owners, everybody=options.every_process)
+        follower = Follower(
+            watch,
+            targets.taps,
+            targets.owners,
+            everybody=options.every_process,
+            blame=known.blame,
+        )
         residents = Residents(targets.pods, targets.taps, time.monotonic())
         stirred = threading.Event()
 
@@ -252,7 +259,7 @@ async def _following(
             now = time.monotonic()
             if stirred.is_set() or residents.expects_names(now):
                 stirred.clear()
-                found = pod_interfaces(Pods(options.node_root or node_root()))
+                found = pod_interfaces(known.sources.pods())
                 told += [follower.settle(m, hook=hook) for m in residents.compare(found, now)]
             told += follower.look(last=last)
             _tell(told, options.output)
@@ -272,6 +279,7 @@ async def _following(
             await asyncio.to_thread(look, last=True)
             if source is not None:
                 await source.settle(await asyncio.to_thread(follower.evidence))
+            _tell(await asyncio.to_thread(known.answers, follower), options.output)
         _tell(follower.totals(), options.output)
 
 

@@ -14,13 +14,19 @@ class Witness(StrEnum):
     SEED = "seed"
     KUBE_API = "kube-api"
     NODE_FILE = "node-file"
+    NODE_KERNEL = "node-kernel"
+    RUNTIME = "container-runtime"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected(Generic[T]):
-    """A value that a check compares with; with source UNKNOWN it is None, and `missing` says what lacks."""
+    """A value that a check compares with; with source UNKNOWN it is None, and `missing` says what lacks.
+
+    `where` is the file, process or object that said it.
+    """
 
     value: T | None
     source: Witness
     missing: str = ""
+    where: str = ""

@@ -4,7 +4,7 @@ It imports nothing of the lab: on a node neither scapy nor the lab's servers nee
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,6 +17,7 @@ from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
 from dataplane.session.drops import Dropped, PodDrops
+from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
 from dataplane.session.mode import ModeChosen
 from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Change, Moved
@@ -32,7 +33,8 @@ class NodeFound:
     """Where we are: the network plugin and what told it, and what an observer has to know of it.
 
     `host_network` are pods in the node's own namespace, whose packets are told apart by nothing.
-    `contradictions` are names of pods that the node's files do not agree on.
+    `contradictions` are names of pods that the node's files do not agree on, `unasked` who could
+    not be asked.
     """
 
     kind: Literal["node"] = "node"
@@ -41,6 +43,7 @@ class NodeFound:
     caveats: tuple[str, ...] = ()
     host_network: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,11 @@ class PodMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceChanged:
-    """A packet that left its pod with one source and the node with another."""
+    """A packet that left its pod with one source and the node with another.
+
+    `rule` is the node's rule that did it, `design` whose that is and what for: then it is as it
+    should be. Both are empty where nobody knows.
+    """
 
     kind: Literal["source-change"] = "source-change"
     time_ns: int
@@ -92,6 +99,8 @@ class SourceChanged:
     source: Address
     seen_as: Address
     uplink: str
+    rule: str = ""
+    design: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +116,8 @@ class Total:
     bytes: int
 
 
-Told = (
+Blame = Callable[[PacketSeen, PacketSeen], tuple[str, str]]
+Followed = (
     NodeFound
     | ModeChosen
     | HookSet
@@ -121,11 +131,13 @@ Told = (
     | ProbeReport
     | Total
 )
+Told = Followed | Promise | Contradiction | Judged
 
 
 class Follower:
     """Tells what is new since the last look. `owners` names network namespaces by their cookie.
 
+    `blame` names the rule that gave a packet its other source, and whose design that is.
     Attempts towards loopback leave nobody's pod and are not told; those of processes outside the
     pods that are watched only with `everybody`.
     """
@@ -137,11 +149,15 @@ class Follower:
         owners: Mapping[int, str],
         *,
         everybody: bool = False,
+        blame: Blame = lambda _pod, _out: ("", ""),
     ) -> None:
         self._watch, self._owners, self._everybody = watch, dict(owners), everybody
+        self._blame = blame
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
+        self.ways = Ways()
+        self.gone: set[str] = set()  # taps of pods that have gone: nothing is missed there
         self._drops = PodDrops(everybody=everybody, most=REMEMBERED)
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
@@ -162,6 +178,7 @@ class Follower:
             self._watch.know(moved.pod.cookie, tap.owner)
         if moved.change == "gone":
             self._watch.leave(tap)
+            self.gone.add(tap.name)
         else:
             self._taps[tap.name] = tap
         if moved.change == "came":
@@ -240,11 +257,15 @@ class Follower:
             leaving = [hop for hop in journey.hops if hop.leaving]
             pod = next((hop for hop in leaving if self._at(hop, Point.POD)), None)
             out = next((hop for hop in leaving if self._at(hop, Point.UPLINK)), None)
-            if pod is None or out is None or pod.source == out.source:
+            if pod is None or out is None:
+                continue
+            self.ways.keep(pod, out)
+            if pod.source == out.source:
                 continue
             key = (pod.tap, pod.source, out.source, out.destination, out.destination_port)
             if not self._changes.is_new(key):
                 continue
+            rule, design = self._blame(pod, out)
             yield SourceChanged(
                 time_ns=out.time_ns,
                 owner=self._taps[pod.tap].owner,
@@ -255,6 +276,8 @@ class Follower:
                 source=pod.source,
                 seen_as=out.source,
                 uplink=out.tap,
+                rule=rule,
+                design=design,
             )
 
     def _at(self, hop: PacketSeen, point: Point) -> bool:

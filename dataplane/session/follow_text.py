@@ -7,8 +7,11 @@ from dataplane.model.address import Address, Family
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
 from dataplane.session.drops import Dropped, meaning
+from dataplane.session.expecting import Contradiction, Judged, Promise
+from dataplane.session.expecting_text import lines
 from dataplane.session.follow import (
     Attached,
+    Followed,
     HookSet,
     NodeFound,
     PodMoved,
@@ -22,7 +25,13 @@ PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
 
 def line(told: Told) -> str:
-    """Return one line; the first word says what it is about."""
+    """Return one line, of an answer one more per finding; the first word says what it is about."""
+    if isinstance(told, Promise | Contradiction | Judged):
+        return "\n".join(map(printable, lines(told)))
+    return printable(_line(told))
+
+
+def _line(told: Followed) -> str:
     match told:
         case NodeFound():
             text = _node(told)
@@ -45,11 +54,11 @@ def line(told: Told) -> str:
             )
         case ProbeReport():
             text = _books(told)
-    return printable(text)
+    return text
 
 
 def _node(told: NodeFound) -> str:
-    rest = [*told.caveats, *told.contradictions]
+    rest = [*told.caveats, *told.contradictions, *told.unasked]
     if told.host_network:
         rest.insert(0, f"in the node's own network: {', '.join(told.host_network)}")
     return f"node    {told.cni} ({told.because})" + "".join(f"; {words}" for words in rest)
@@ -59,9 +68,11 @@ def _changed(told: PodMoved | SourceChanged) -> str:
     if isinstance(told, PodMoved):
         note = f" ({told.note})" if told.note else ""
         return f"pod     {_clock(told.time_ns)} {told.change} {told.where}  {told.owner}{note}"
+    mark = "source " if told.design else "SOURCE "
+    rest = "".join(f"; {words}" for words in (told.design, told.rule) if words)
     return (
-        f"SOURCE  {_clock(told.time_ns)} {told.owner}: {told.source} left {told.uplink} as "
-        f"{told.seen_as}, to {_end(told.destination, told.destination_port)}"
+        f"{mark} {_clock(told.time_ns)} {told.owner}: {told.source} left {told.uplink} as "
+        f"{told.seen_as}, to {_end(told.destination, told.destination_port)}{rest}"
     )
 
 

@@ -1,19 +1,23 @@
-"""Whose namespace is it? Pods' names from the files that a node keeps of them; nothing is asked.
+"""Whose namespace is it? Pods' names from the files that a node keeps of them, and from its runtime.
 
 A process' control group names its pod by UID (kubelet) and its container by id (the runtime). Names
-come from what lies beside: the runtime's bundles (live containers only), the results of CNI plugins
-and the folders of logs (which outlive their pods). A UID is never given twice, so a stale file
-can name nobody wrongly, and who has no process has no name here.
+come from what lies beside: the runtime's bundles (live containers only), what it answers (`cri`),
+the results of CNI plugins and the folders of logs (which outlive their pods). A UID is never given
+twice, so a stale file can name nobody wrongly, and who has no process has no name here.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from ipaddress import ip_interface
 from pathlib import Path
+
+from dataplane.model.address import Address
+from probes.node.cri import Sandbox
 
 THROUGH_INIT = Path("/proc/1/root")
 BUNDLES = (
@@ -35,6 +39,7 @@ ANNOTATIONS = (
     ("io.kubernetes.pod.uid", "io.kubernetes.pod.namespace", "io.kubernetes.pod.name"),
 )
 ARGUMENTS = ("K8S_POD_UID", "K8S_POD_NAMESPACE", "K8S_POD_NAME")
+FIRST = "eth0"  # the interface that runtimes have plugins make
 PAIR = 2  # libcni writes arguments as pairs
 # A static pod has a hash of its manifest instead; the systemd driver writes `_` for `-`.
 UID = r"(?:[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
@@ -54,6 +59,7 @@ class Source(StrEnum):
     """What named a pod; the first one that knows it is believed."""
 
     RUNTIME = "container runtime"
+    CRI = "CRI socket"
     CNI = "CNI results"
     LOGS = "log folders"
     GROUP = "control group"
@@ -61,12 +67,18 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod of this node. `name` and `namespace` are empty where only its UID is known."""
+    """A pod of this node. `name` and `namespace` are empty where only its UID is known.
+
+    `addresses` are those that the runtime or the results of CNI plugins name (`told_by`); `source`
+    named the pod.
+    """
 
     uid: str
     namespace: str = ""
     name: str = ""
     source: Source
+    addresses: tuple[Address, ...] = ()
+    told_by: str = ""
 
     @property
     def called(self) -> str:
@@ -75,22 +87,39 @@ class Pod:
 
 
 class Pods:
-    """The pods that a node's files know, as of when this was made."""
+    """The pods that a node's files and its runtime know, as of when this was made."""
 
-    def __init__(self, node: Path) -> None:
-        """Read the files under `node`, the root of the node's file system; what is missing is none."""
+    def __init__(self, node: Path, sandboxes: Iterable[Sandbox] = ()) -> None:
+        """Read the files under `node`, the root of the node's file system; what is missing is none.
+
+        `sandboxes` are those that the container runtime says are ready.
+        """
         self._by_uid: dict[str, Pod] = {}
         self._by_container: dict[str, str] = {}
         self.contradictions: tuple[str, ...] = ()
-        for pod, container in (*_bundles(node), *_results(node), *_logs(node)):
+        asked = _sandboxes(sandboxes)
+        for pod, container in (*_bundles(node), *asked, *_results(node), *_logs(node)):
             if container:
                 self._by_container.setdefault(container, pod.uid)
-            known = self._by_uid.setdefault(pod.uid, pod)
-            if known.called != pod.called:
-                words = (
-                    f"{known.source} calls pod {pod.uid} {known.called}, {pod.source} {pod.called}"
-                )
-                self.contradictions = (*self.contradictions, words)
+            self._add(pod)
+
+    def _add(self, pod: Pod) -> None:
+        """Take what one more source says of a pod; where it contradicts an earlier one, note that."""
+        known = self._by_uid.setdefault(pod.uid, pod)
+        if known.called != pod.called:
+            self._contradict(
+                f"{known.source} calls pod {pod.uid} {known.called}, {pod.source} {pod.called}"
+            )
+        if not known.addresses and pod.addresses:
+            self._by_uid[pod.uid] = replace(known, addresses=pod.addresses, told_by=pod.told_by)
+        elif pod.addresses and set(known.addresses) != set(pod.addresses):
+            self._contradict(
+                f"{pod.source} gives {known.called} the addresses {_listed(pod.addresses)}, "
+                f"others {_listed(known.addresses)}"
+            )
+
+    def _contradict(self, words: str) -> None:
+        self.contradictions = (*self.contradictions, words)
 
     def of(self, groups: str) -> Pod | None:
         """Return the pod of a process by its control groups (/proc/PID/cgroup); None when in none."""
@@ -117,6 +146,14 @@ def _bundles(node: Path) -> Iterator[tuple[Pod, str]]:
                     yield pod, identity.name
 
 
+def _sandboxes(sandboxes: Iterable[Sandbox]) -> Iterator[tuple[Pod, str]]:
+    """Yield the pod and the id of every sandbox that the runtime has told of."""
+    for sandbox in sandboxes:
+        pod = _pod(sandbox.uid, sandbox.namespace, sandbox.name, Source.CRI)
+        if pod is not None:
+            yield replace(pod, addresses=sandbox.addresses, told_by=Source.CRI), sandbox.id
+
+
 def _results(node: Path) -> Iterator[tuple[Pod, str]]:
     """Yield the pod and its sandbox of every result that libcni has cached."""
     for path in sorted(node.glob(RESULTS)):
@@ -127,7 +164,23 @@ def _results(node: Path) -> Iterator[tuple[Pod, str]]:
             said = {str(key): value for key, value in pairs}
             uid, namespace, name = (said.get(key) for key in ARGUMENTS)
             if pod := _pod(uid, namespace, name, Source.CNI):
-                yield pod, str(given.get("containerId"))
+                told = replace(pod, addresses=tuple(_given(given)), told_by=Source.CNI)
+                yield told, str(given.get("containerId"))
+
+
+def _given(result: dict[str, object]) -> Iterator[Address]:
+    """Yield the addresses that plugins gave to a pod's first interface (CNI result: `ips`)."""
+    if result.get("ifName", FIRST) != FIRST:
+        return  # a runtime does not tell of further networks either
+    told = result.get("result")
+    ips = told.get("ips") if isinstance(told, dict) else None
+    for entry in ips if isinstance(ips, list) else ():
+        with suppress(ValueError, LookupError, TypeError):
+            yield ip_interface(str(entry["address"])).ip
+
+
+def _listed(addresses: Iterable[Address]) -> str:
+    return ", ".join(map(str, addresses))
 
 
 def _logs(node: Path) -> Iterator[tuple[Pod, str]]:

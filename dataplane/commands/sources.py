@@ -1,0 +1,181 @@
+"""What `attach` knows of a node by others than its probes: files, container runtime, manifest."""
+
+import argparse
+import time
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dataplane import manifest
+from dataplane.commands.verb import Exit, UsageError
+from dataplane.model.answer import Finding, State
+from dataplane.model.cluster import Cluster
+from dataplane.model.evidence import Evidence
+from dataplane.model.problem import InvalidInputError, Severity
+from dataplane.model.seen import ProbeReport
+from dataplane.rules.nodeexpected import expect
+from dataplane.session.blame import Blame
+from dataplane.session.expecting import (
+    NODE,
+    Contradiction,
+    Judged,
+    Promise,
+    answers,
+    by_manifest,
+    promises,
+)
+from dataplane.session.follow import Follower
+from probes.node.configuration import facts
+from probes.node.cri import Runtime
+from probes.node.interfaces import PodInterface
+from probes.node.pods import Pods, node_root
+from probes.node.ruleset import ruleset
+from probes.node.sysctls import forwarding
+
+NOBODY = "none"
+RULES = 4  # that one finding quotes
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add where the node's root is, and which socket its container runtime answers at."""
+    parser.add_argument(
+        "--node-root",
+        type=Path,
+        metavar="DIR",
+        help="where the node's root directory is (that of process 1)",
+    )
+    parser.add_argument(
+        "--cri",
+        metavar="SOCKET",
+        help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
+    )
+    parser.add_argument(
+        "--shoot",
+        type=Path,
+        metavar="FILE",
+        help="judge by this manifest (by the configuration that lies on the node)",
+    )
+
+
+class Sources:
+    """Where names of pods come from; each look is one reading of all of them."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Take the options of `add_source_options`.
+
+        UsageError when a named socket is not there, InvalidInputError when the manifest is none.
+        """
+        self.root: Path = options.node_root or node_root()
+        self._asked = options.cri is not None
+        self._runtime: Runtime | None = None
+        if options.cri != NOBODY:
+            named = Path(options.cri.removeprefix("unix://")) if options.cri else None
+            if named is not None and not named.is_socket():
+                raise UsageError(f"--cri {options.cri}: there is no socket; none asks nobody")
+            self._runtime = Runtime(self.root, named)
+        self.shoot: Path | None = options.shoot
+        self.cluster = None if self.shoot is None else _cluster(self.shoot)
+
+    def pods(self) -> Pods:
+        """Return the pods that the node knows now.
+
+        UsageError when a runtime that was named does not answer the first time.
+        """
+        if self._runtime is None:
+            return Pods(self.root)
+        sandboxes = self._runtime.sandboxes()
+        if self._runtime.trouble and self._asked:
+            raise UsageError(f"--cri {self._runtime.trouble}")
+        self._asked = False  # it may restart while it is followed
+        return Pods(self.root, sandboxes)
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """Return who could not be asked at the last look, and why."""
+        trouble = self._runtime.trouble if self._runtime is not None else ""
+        return (f"the container runtime was not asked: {trouble}",) if trouble else ()
+
+
+class Knowledge:
+    """What the node is judged by, and its answers once it was followed."""
+
+    def __init__(self, sources: Sources, pods: Sequence[PodInterface]) -> None:
+        """Read what the node says of itself, in the calling thread's namespace."""
+        self.sources = sources
+        self.exit_code: int = Exit.HOLDS
+        self._facts = facts(sources.root, pods)
+        self._expected = expect(self._facts)
+        if sources.cluster is not None:
+            self._expected = by_manifest(self._expected, sources.cluster, str(sources.shoot))
+        self.blame = Blame(ruleset, time.monotonic)
+        self.blame.know(pod.tap() for pod in pods)
+
+    def told(self) -> Iterator[Promise | Contradiction]:
+        """Yield every value with its source, and where sources differ."""
+        return promises(self._expected)
+
+    def answers(self, follower: Follower) -> list[Judged]:
+        """Judge what a follower has seen; in the calling thread's namespace.
+
+        The exit code is that of a broken check from then on where there is one. What is unknown is
+        told and is no failure: a node may have nobody to ask.
+        """
+        evidence = replace(
+            follower.evidence(), packets=follower.ways.packets(self._expected.dns.value or ())
+        )
+        owners = {tap.name: tap.owner for tap in evidence.header.taps}
+        self.blame.know(evidence.header.taps)
+
+        def explain(check: str, finding: Finding) -> Finding:
+            if check != "masquerade":
+                return finding
+            rules = dict.fromkeys(
+                f"rule: {self.blame(pod, out)[0]}"
+                for pod, out in follower.ways.changed()
+                if owners.get(pod.tap) == finding.subject
+            )
+            return replace(finding, evidence=(*tuple(rules)[:RULES], *finding.evidence))
+
+        whole = _read(_whole(evidence, follower.gone))
+        found = list(answers(self._expected, whole, self._facts.pods, explain))
+        if any(answer.state is State.BROKEN for answer in found):
+            self.exit_code = Exit.BROKEN
+        return found
+
+
+def _whole(evidence: Evidence, gone: Container[str]) -> Evidence:
+    """Return evidence whose books do not hold it against a probe that a pod has ended."""
+    reports = tuple(
+        replace(report, blind=None) if report.where in gone else report
+        for report in evidence.reports
+    )
+    return replace(evidence, reports=reports)
+
+
+def _read(evidence: Evidence) -> Evidence:
+    """Add the forwarding of the calling thread's namespace, with its books."""
+    blind = None
+    try:
+        settings = forwarding(NODE)
+    except OSError as failure:
+        settings, blind = (), str(failure)
+    report = ProbeReport(
+        probe="sysctls",
+        where=NODE,
+        hook="procfs",
+        counted=len(settings),
+        recorded=len(settings),
+        blind=blind,
+    )
+    return replace(evidence, settings=settings, reports=(*evidence.reports, report))
+
+
+def _cluster(path: Path) -> Cluster:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise UsageError(f"--shoot {path}: {failure}") from failure
+    parsed = manifest.parse(text, name=str(path))
+    if parsed.cluster is None or any(p.severity is Severity.ERROR for p in parsed.problems):
+        raise InvalidInputError(str(path), parsed.problems)
+    return parsed.cluster

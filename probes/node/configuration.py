@@ -1,0 +1,156 @@
+"""What configures a node's network, read from its files and from the arguments of its programs.
+
+Files of a program are read where it lives (/proc/PID/root), as kube-proxy runs in a container. A file
+that is missing, unreadable or in another form says nothing; nobody is asked, nothing is changed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_interface
+from pathlib import Path
+
+from dataplane.kernel import netlink
+from dataplane.manifest import read_documents
+from dataplane.model.address import Address
+from dataplane.model.node import NodeFacts, PodFacts, Word
+from dataplane.model.problem import InvalidInputError
+from probes.node.cni import CONFIGURATIONS, SUFFIXES
+from probes.node.interfaces import PodInterface
+
+LARGEST = 1 << 20  # octets of a file that is read
+PROC = Path("/proc")
+KUBELET = (
+    "var/lib/kubelet/config.yaml",  # kubeadm
+    "var/lib/kubelet/config/kubelet",  # Gardener
+    "etc/kubernetes/kubelet/kubelet-config.json",  # EKS
+)
+KUBE_PROXY = (
+    "var/lib/kube-proxy/config.conf",
+    "var/lib/kube-proxy/config.yaml",
+    "var/lib/kubelet/pods/*/volumes/kubernetes.io~configmap/kube-proxy*/config*",
+)
+# Arguments as fields of the configuration: the programs take either.
+KUBELET_FLAGS = {"cluster-dns": "clusterDNS", "pod-cidr": "podCIDR"}
+KUBE_PROXY_FLAGS = {
+    "cluster-cidr": "clusterCIDR",
+    "proxy-mode": "mode",
+    "detect-local-mode": "detectLocalMode",
+}
+MASQUERADE_ALL = "masquerade-all"
+
+
+def facts(node: Path, pods: Iterable[PodInterface]) -> NodeFacts:
+    """Return what lies under `node` (the root of its file system) and what the kernel has.
+
+    `pods` are the interfaces of the calling thread's namespace that lead to pods.
+    """
+    own = list(pods)
+    links = {link["index"]: link for link in netlink.links()}
+    theirs = {pod.index for pod in own}
+    routed = _routed(theirs)
+    return NodeFacts(
+        cni=tuple(_networks(node)),
+        kubelet=(*_process("kubelet", KUBELET_FLAGS, node), *_files(node, KUBELET)),
+        # kube-proxy heeds no argument that its file could have (cmd/kube-proxy, Options.Complete)
+        kube_proxy=(
+            *reversed(tuple(_process("kube-proxy", KUBE_PROXY_FLAGS, node))),
+            *_files(node, KUBE_PROXY),
+        ),
+        addresses=tuple(_addresses(theirs)),
+        pods=tuple(
+            PodFacts(
+                owner=pod.owner,
+                interface=pod.interface,
+                addresses=() if pod.pod is None else pod.pod.addresses,
+                source="" if pod.pod is None else pod.pod.told_by,
+                routed=tuple(routed.get(pod.index, ())),
+                mtu=links[pod.index]["mtu"] if pod.index in links else None,
+            )
+            for pod in own
+        ),
+    )
+
+
+def _addresses(theirs: set[int]) -> Iterator[Address]:
+    """Yield the node's own addresses: none of loopback, of a link, or of the side of a pod's link."""
+    for index, text in netlink.addresses():
+        address = ip_interface(text).ip
+        if not (index in theirs or address.is_loopback or address.is_link_local):
+            yield address
+
+
+def _routed(theirs: set[int]) -> dict[int, list[Address]]:
+    """Return the addresses that host routes lead to, by the index of a pod's interface."""
+    found: dict[int, list[Address]] = {}
+    for destination, _, index in netlink.routes():
+        host = ip_interface(destination)
+        if index in theirs and host.network.num_addresses == 1 and not host.is_link_local:
+            found.setdefault(index, []).append(host.ip)
+    return found
+
+
+def _networks(node: Path) -> Iterator[Word]:
+    """Yield network configurations in libcni's order: by name; the first one is taken by runtimes."""
+    with suppress(OSError):
+        for path in sorted((node / CONFIGURATIONS).iterdir()):
+            if path.suffix in SUFFIXES:
+                yield from _read(path, path.relative_to(node))
+
+
+def _files(node: Path, patterns: Iterable[str]) -> Iterator[Word]:
+    for pattern in patterns:
+        for path in sorted(node.glob(pattern)):
+            yield from _read(path, path.relative_to(node))
+
+
+def _read(path: Path, called: Path | str) -> Iterator[Word]:
+    """Yield what a file of YAML or JSON says, if it says anything."""
+    with suppress(OSError, ValueError, InvalidInputError):
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1).decode()
+        for document in read_documents(text, name=str(called)):
+            if isinstance(document.value, dict):
+                yield Word(where=str(called), content=document.value)
+
+
+def _process(name: str, flags: Mapping[str, str], node: Path) -> Iterator[Word]:
+    """Yield what a running program was given: by arguments, then by the file that they name."""
+    try:
+        if not node.samefile(PROC / "1/root"):
+            return  # the processes that are here are not that node's
+    except OSError:
+        return
+    for process in sorted(PROC.glob("[0-9]*"), key=lambda entry: int(entry.name)):
+        with suppress(OSError, UnicodeDecodeError):
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+            if Path(words[0]).name != name:
+                continue
+            given = arguments(words[1:])
+            content = configured(given, flags)
+            if content:
+                yield Word(where=f"arguments of {name} ({process.name})", content=content)
+            if config := given.get("config"):
+                yield from _read(process / "root" / config.lstrip("/"), f"{config} of {name}")
+
+
+def arguments(words: Iterable[str]) -> dict[str, str]:
+    """Return `--name=value` and `--name value` by name; a flag without a value is `true`."""
+    given: dict[str, str] = {}
+    name = ""
+    for word in words:
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            given[name] = value or "true"
+        elif name and given[name] == "true":
+            given[name] = word
+    return given
+
+
+def configured(given: Mapping[str, str], flags: Mapping[str, str]) -> dict[str, object]:
+    """Return arguments as the fields of a configuration."""
+    content: dict[str, object] = {
+        field: given[flag] for flag, field in flags.items() if flag in given
+    }
+    if given.get(MASQUERADE_ALL) == "true" and flags is KUBE_PROXY_FLAGS:
+        content[given.get("proxy-mode", "iptables")] = {"masqueradeAll": True}
+    return content
