@@ -12,6 +12,7 @@ from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
 from dataplane.model.seen import (
     ConnectSeen,
+    DhcpSeen,
     DiscoverySeen,
     FlowSeen,
     PacketSeen,
@@ -147,6 +148,13 @@ class Watch(Closing):
             return ()
         self.consume()
         return self._stamps.discoveries()
+
+    def dhcp(self) -> tuple[DhcpSeen, ...]:
+        """Return every DHCPv6 message so far."""
+        if self._stamps is None:
+            return ()
+        self.consume()
+        return self._stamps.dhcp()
 
     def connects(self) -> tuple[ConnectSeen, ...]:
         """Return every attempt so far."""

@@ -112,6 +112,7 @@ class Session:
             routes=read.routes,
             links=read.links,
             neighbours=read.neighbours,
+            addresses=read.addresses,
             reports=read.reports,
         )
         if self.watch is None:
@@ -123,6 +124,7 @@ class Session:
             packets=self.watch.packets(),
             too_big=self.watch.too_big(),
             discoveries=self.watch.discoveries(),
+            dhcp=self.watch.dhcp(),
             connects=self.watch.connects(),
             reports=(*self.watch.reports(), *read.reports),
         )
