@@ -186,6 +186,8 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "haproxy": lambda: _tried("haproxy", "-v"),
     "nginx": lambda: _tried("nginx", "-v"),
     "radvd": lambda: _tried("radvd", "-c", "-C", "/dev/stdin", stdin="interface lo { };\n"),
+    "dnsmasq": lambda: _tried("dnsmasq", "--test", "-C", "/dev/null"),
+    "dhclient": lambda: _tried("dhclient", "--version"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
     "git": lambda: _tried("git", "--version"),

@@ -14,6 +14,7 @@ from dataplane.model.proxy import ProxyPlan
 
 Neighbours = Literal["permanent", "resolved"]
 DefaultRoutes = Literal["static", "advertised"]
+NodeAddresses = Literal["static", "leased"]
 
 
 class ClatPlacement(StrEnum):
@@ -162,6 +163,21 @@ class TransitPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeasePlan:
+    """DHCPv6 (RFC 8415) on the network of the nodes: one server, which leases what the plan has for them.
+
+    `pool` is the allocation pool, the part of `subnet` that it may serve. `address` is the server's own,
+    out of the pool; it speaks to its clients from `link_local`.
+    """
+
+    server: str
+    link_local: IPv6Address
+    address: IPv6Address
+    subnet: IPv6Network
+    pool: IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighbourPlan:
     """Another cluster of the same landscape: nodes with pods, no Services and no way out of its own.
 
@@ -199,7 +215,8 @@ class Plan:
     What is said of nodes and pods is about this cluster; the `neighbour` has its own, with names of
     their own. `dns_records` are those of the API server, which itself is no part of a lab. `neighbours` tells whether nodes and pods
     resolve the next hop of their IPv6 links or have it as a permanent entry, `default_routes` whether
-    nodes have their IPv6 default route written down or from router advertisements (RFC 4861).
+    nodes have their IPv6 default route written down or from router advertisements (RFC 4861). `leases`
+    is None where the nodes' IPv6 addresses are written down, too.
     """
 
     name: str
@@ -232,6 +249,7 @@ class Plan:
     dns_records: tuple[DnsRecordPlan, ...] = ()
     neighbours: Neighbours = "permanent"
     default_routes: DefaultRoutes = "static"
+    leases: LeasePlan | None = None
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

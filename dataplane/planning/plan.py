@@ -14,10 +14,11 @@ from dataplane.model.plan import (
     DefaultRoutes,
     Exposure,
     Neighbours,
+    NodeAddresses,
     Plan,
 )
 from dataplane.model.problem import InvalidInputError, Problem, Source
-from dataplane.planning import budget, clouds, flags, names, resolved
+from dataplane.planning import budget, clouds, flags, leases, names, resolved
 from dataplane.planning.ingress import ingress as ingress_of
 from dataplane.planning.space import Space
 from dataplane.planning.surroundings import site, surroundings, unusable
@@ -48,6 +49,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     exposure: Exposure = UNEXPOSED,
     neighbours: Neighbours = "permanent",
     default_routes: DefaultRoutes = "static",
+    node_addresses: NodeAddresses = "static",
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -58,7 +60,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     `infrastructure` is what is known beforehand, and goes before what the manifest says of it;
     `ingress` asks for load balancers with both families before the cluster.
     `exposure` is how the echo Service is open to clients outside.
-    `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861.
+    `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861, `node_addresses` whether
+    nodes lease theirs in IPv6 (RFC 8415). Then their default routes are advertised: DHCPv6 has none.
     InvalidInputError lists the ranges that cannot serve.
     """
     _check(cluster, nodes, pods, model)
@@ -133,6 +136,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
         neighbours=neighbours,
         default_routes=default_routes,
     )
+    if node_addresses == "leased":
+        made = replace(made, leases=leases.leases(made), default_routes="advertised")
     if ingress is not None and made.cloud.routers:
         detail = "is not built where a cloud has a router for each subnet"
         remedy = "leave it out, or choose another cloud model (`cloud`)"

@@ -64,6 +64,7 @@ def topology(plan: Plan) -> Topology:
         neighbour.wire(wiring, plan.neighbour)
     if plan.ingress is not None:
         ingress.wire(wiring, plan, plan.ingress)
+    servers, clients = underlay.dhcp(wiring, plan)
     return Topology(
         namespaces=tuple(wiring.namespaces),
         links=tuple(wiring.links),
@@ -97,6 +98,8 @@ def topology(plan: Plan) -> Topology:
         webs=ingress.webs(plan),
         advertisers=_advertisers(plan),
         bridges=tuple(wiring.bridges),
+        dhcp_servers=servers,
+        dhcp_clients=clients,
     )
 
 
@@ -292,7 +295,15 @@ def _advertisers(plan: Plan) -> tuple[AdvertiserSpec, ...]:
         return ()
     router = underlay.routers(plan)[Family.IPV6]
     links = (underlay.NODES,) if plan.cloud.routers else learners
-    return (AdvertiserSpec(namespace=router, interfaces=links, learners=learners),)
+    return (
+        AdvertiserSpec(
+            namespace=router,
+            interfaces=links,
+            learners=learners,
+            managed=plan.leases is not None,
+            prefixes=(plan.leases.subnet,) if plan.leases is not None else (),
+        ),
+    )
 
 
 def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:

@@ -11,7 +11,14 @@ from dataplane.model.cluster import Cluster
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.infrastructure import NOTHING_GIVEN, Infrastructure
 from dataplane.model.ingress import IngressWish
-from dataplane.model.plan import ClatPlacement, DefaultRoutes, Exposure, Neighbours, Plan
+from dataplane.model.plan import (
+    ClatPlacement,
+    DefaultRoutes,
+    Exposure,
+    Neighbours,
+    NodeAddresses,
+    Plan,
+)
 from dataplane.model.problem import InvalidInputError, Problem, Severity
 from dataplane.model.topology import Topology
 from dataplane.planning import neighbour
@@ -39,6 +46,7 @@ class Shape:
     exposure: Exposure | None = None
     neighbours: Neighbours | None = None
     default_routes: DefaultRoutes | None = None
+    node_addresses: NodeAddresses | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -54,6 +62,7 @@ class Shape:
             exposure=self.exposure or scenario.exposure,
             neighbours=self.neighbours or scenario.neighbours,
             default_routes=self.default_routes or scenario.default_routes,
+            node_addresses=self.node_addresses or scenario.node_addresses,
         )
 
 
@@ -124,6 +133,7 @@ def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Pla
         exposure=shape.exposure or Exposure(),
         neighbours=shape.neighbours or "permanent",
         default_routes=shape.default_routes or "static",
+        node_addresses=shape.node_addresses or "static",
     )
 
 

@@ -172,6 +172,9 @@ async def open_session(
                 say(f"attaching probes to {len(prepared.topology.taps)} interfaces")
                 watch = await _attached(stack, prepared, lab)
             stack.enter_context(consumed(watch))
+        if prepared.topology.dhcp_clients:  # watched by now, if by anybody
+            with timings.of("lease"):
+                await lab.lease()
         if watch is not None and source is not None:
             await stack.enter_async_context(_told(watch, source))
         yield Session(
