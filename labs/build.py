@@ -20,6 +20,7 @@ from dataplane.model.errors import LabFailedError, UnsupportedError
 from dataplane.model.topology import ForwardProxySpec, Namespace, Role, Topology, TranslatorSpec
 from labs import dns64, engines, netfilter, resolution, routers, wiring
 from labs.claim import Claim, Manifest
+from labs.dhcp import dhclient, dnsmasq
 from labs.dns64.bind import SERVER as BIND
 from labs.dns64.bind import start_authority
 from labs.dns64.seam import warm
@@ -110,6 +111,16 @@ class Lab:
         """Take everything down."""
         await self._stack.aclose()
 
+    async def lease(self) -> None:
+        """Have the nodes ask for their addresses, where they have none written down (DHCPv6).
+
+        It is no part of building: who is to see what they are told has to watch them first.
+        """
+        clients = self.topology.dhcp_clients
+        if clients:
+            self._progress(f"{len(clients)} nodes ask for their addresses")
+        await self._together(*(self._keep(dhclient.start(c, self.site)) for c in clients))
+
     async def _build(self) -> None:
         claim = Claim.take(self.directory)
         self._stack.callback(claim.release)
@@ -139,6 +150,7 @@ class Lab:
             *(self._keep(nginx.start(spec, self.site)) for spec in self.topology.webs),
             *(self._start_proxy(spec) for spec in self.topology.forward_proxies),
             *(self._keep(haproxy.start(spec, self.site)) for spec in self.topology.balancers),
+            *(self._keep(dnsmasq.start(spec, self.site)) for spec in self.topology.dhcp_servers),
             *(self._load(*ruleset) for ruleset in netfilter.rulesets(self.topology).items()),
         )
         for ruleset in self.topology.rulesets:
@@ -244,6 +256,8 @@ def require(topology: Topology) -> None:
     needed += [tinyproxy.available() for _ in topology.forward_proxies[:1]]
     if topology.advertisers:
         needed.append(routers.available())
+    needed += [dnsmasq.available() for _ in topology.dhcp_servers[:1]]
+    needed += [dhclient.available() for _ in topology.dhcp_clients[:1]]
     for missing in needed:
         if missing is not None:
             raise missing

@@ -12,7 +12,7 @@ from random import Random
 
 from dataplane.model.address import Family
 from dataplane.model.ingress import BalancerPlan
-from dataplane.model.plan import NodePlan, Plan, PodPlan
+from dataplane.model.plan import LeasePlan, NodePlan, Plan, PodPlan
 from dataplane.model.topology import Role, Ruleset, Topology
 from labs import faults as package
 
@@ -112,6 +112,18 @@ def needs_advertising(plan: Plan) -> str | None:
     if not any(node.address(Family.IPV6) for node in plan.nodes):
         return "the nodes have no IPv6"
     return None if plan.default_routes == "advertised" else "default routes are written down"
+
+
+def needs_leases(plan: Plan) -> str | None:
+    """Return why no node of a plan leases its address."""
+    return None if plan.leases else "the nodes' IPv6 addresses are written down"
+
+
+def leases_of(plan: Plan) -> LeasePlan:
+    """Return who leases what; only where `needs_leases` has nothing to say."""
+    if plan.leases is None:
+        raise AssertionError("this fault applies to plans with leases only")
+    return plan.leases
 
 
 def needs_links(plan: Plan) -> str | None:

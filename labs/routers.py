@@ -1,10 +1,13 @@
 """radvd: a router that advertises itself to the nodes on its links (radvd(8), radvd.conf(5)).
 
-It advertises no prefix, because addresses are the topology's, and not its own hardware address
-(RFC 4861 section 4.2 lets a router leave it out): a node that hears of it still has to ask for it.
+It advertises no prefix to make addresses of, because addresses are the topology's or leased, and not its
+own hardware address (RFC 4861 section 4.2 lets a router leave it out): a node that hears of it still has
+to ask for it. Where addresses are leased it says so, with the prefix that they are of. That prefix is not
+on-link (section 4.6.2, flag L): pods of other nodes are in it, and are reached by the router.
 """
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 
 from dataplane.kernel.process import Process, find
@@ -36,10 +39,17 @@ interface {interface} {{
   MaxRtrAdvInterval {LATEST};
   AdvDefaultLifetime {spec.lifetime};
   AdvSourceLLAddress off;
-}};
+{"".join(_managed(spec))}}};
 """
         for interface in spec.interfaces
     )
+
+
+def _managed(spec: AdvertiserSpec) -> Iterator[str]:
+    if spec.managed:
+        yield "  AdvManagedFlag on;\n  AdvOtherConfigFlag on;\n"
+    for prefix in spec.prefixes:
+        yield f"  prefix {prefix} {{\n    AdvOnLink off;\n    AdvAutonomous off;\n  }};\n"
 
 
 async def start(spec: AdvertiserSpec, site: Site) -> Process:

@@ -4,7 +4,8 @@ Fields: `title` and `manifest` (a file of labs/manifests) are required; `tags`, 
 `engine`, `dns64`, `clat` (`pod`, `node`, `none`), `nat64` (`gateway`, `node`, `none`), `cloud` (a model of dataplane/planning/clouds, where
 the manifest's provider is not the one), `second` (the manifest of another cluster in the same lab),
 `ingress`, `egress_proxy`, `service` and `external_traffic_policy` (the echo Service's `type` and policy), `neighbours`
-(`permanent`, `resolved`), `default_routes` (`static`, `advertised`), `faults` and `expect` are not.
+(`permanent`, `resolved`), `default_routes` (`static`, `advertised`), `node_addresses` (`static`,
+`leased`), `faults` and `expect` are not.
 `ingress` puts load balancers with both families before a cluster that has one, `egress_proxy` a forward
 proxy with both families beside it. `expect` names the
 checks that do not hold; every other check that applies must hold. `subjects: victims` stands for the
@@ -29,7 +30,14 @@ from pydantic.dataclasses import dataclass as checked
 
 from dataplane.model.answer import State
 from dataplane.model.ingress import IngressWish, TargetType
-from dataplane.model.plan import DefaultRoutes, Exposure, Neighbours, ServiceType, TrafficPolicy
+from dataplane.model.plan import (
+    DefaultRoutes,
+    Exposure,
+    Neighbours,
+    NodeAddresses,
+    ServiceType,
+    TrafficPolicy,
+)
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 
 DIRECTORY = Path(__file__).parent / "scenarios"
@@ -87,6 +95,7 @@ class _File:
     external_traffic_policy: TrafficPolicy = "Cluster"
     neighbours: Neighbours = "permanent"
     default_routes: DefaultRoutes = "static"
+    node_addresses: NodeAddresses = "static"
     faults: tuple[str, ...] = ()
     expect: dict[str, Wanted] = field(default_factory=dict)
     old: str | None = None
@@ -122,6 +131,7 @@ class Scenario:
     egress_proxy: bool = False
     neighbours: Neighbours = "permanent"
     default_routes: DefaultRoutes = "static"
+    node_addresses: NodeAddresses = "static"
     old: str | None = None
     old_text: str | None = None
     expect_problems: tuple[WantedProblem, ...] = ()
@@ -177,6 +187,7 @@ def read(path: Path) -> Scenario:
         ),
         neighbours=content.neighbours,
         default_routes=content.default_routes,
+        node_addresses=content.node_addresses,
         faults=content.faults,
         expect=content.expect,
         second=content.second,

@@ -224,6 +224,7 @@ async def supervise(topology: Topology, run: str, directory: Path, report: socke
             own.mkdir()
             _move(own)
             try:
+                await lab.lease()
                 _keep_log(lab.directory / "supervisor.log")
                 supervisor = Supervisor(lab)
                 await supervisor.serve(report)

@@ -1,7 +1,7 @@
 """Stamps: packets that carry something which translators keep, each with a stamp made of it.
 
 With them come the messages that say "packet too big", which carry the packet that they are about,
-and those of neighbour discovery.
+those of neighbour discovery, and those of DHCPv6.
 
 Stamping is the second half of the packet program `bpf/flows.c` (`bpf/stamps.h`), because both need
 the parsed packet; this is the collector of its ring buffer.
@@ -14,6 +14,7 @@ from ipaddress import IPv6Address
 
 from dataplane.model.address import Family
 from dataplane.model.seen import (
+    DhcpSeen,
     DiscoveryMessage,
     DiscoverySeen,
     PacketKind,
@@ -22,6 +23,7 @@ from dataplane.model.seen import (
     Quoted,
     TooBigSeen,
 )
+from dataplane.rules import rfc8415
 from probes.flows import Flows, address, leaving
 
 KINDS: Mapping[int, PacketKind] = {
@@ -32,7 +34,7 @@ KINDS: Mapping[int, PacketKind] = {
     5: PacketKind.ECHO_REQUEST,
     6: PacketKind.ECHO_REPLY,
 }
-TOO_BIG, DISCOVERY = 7, 8
+TOO_BIG, DISCOVERY, DHCP = 7, 8, 9
 MESSAGES: Mapping[int, DiscoveryMessage] = {
     133: DiscoveryMessage.ROUTER_SOLICITATION,
     134: DiscoveryMessage.ROUTER_ADVERTISEMENT,
@@ -56,13 +58,15 @@ class Stamps:
         self._complaints: deque[bytes] = deque(maxlen=most)
         self._discovery = flows.module.layout("discovery_layout")
         self._discoveries: deque[bytes] = deque(maxlen=most)
+        self._dhcp_layout = flows.module.layout("dhcp_layout")
+        self._dhcp: deque[bytes] = deque(maxlen=most)
         self._taken = self._handed = 0
         self.ring = flows.module.ring("packets", self._take)
 
     def _take(self, event: bytes) -> None:
         self._taken += 1
         kind = int.from_bytes(event[KIND_AT], sys.byteorder)
-        others = {TOO_BIG: self._complaints, DISCOVERY: self._discoveries}
+        others = {TOO_BIG: self._complaints, DISCOVERY: self._discoveries, DHCP: self._dhcp}
         others.get(kind, self._events).append(event)
 
     def read(self) -> tuple[PacketSeen, ...]:
@@ -77,10 +81,15 @@ class Stamps:
         """Return the messages of neighbour discovery so far, in the order in which they passed."""
         return tuple(self._discovered(event) for event in list(self._discoveries))
 
+    def dhcp(self) -> tuple[DhcpSeen, ...]:
+        """Return the DHCPv6 messages so far, in the order in which they passed."""
+        told = (self._leased(event) for event in list(self._dhcp))
+        return tuple(message for message in told if message is not None)
+
     def take(self) -> tuple[PacketSeen, ...]:
         """Return the packets that have come since the last call, and forget them."""
         events = [self._events.popleft() for _ in range(len(self._events))]
-        for others in (self._complaints, self._discoveries):
+        for others in (self._complaints, self._discoveries, self._dhcp):
             self._handed += len(others)
             others.clear()
         self._handed += len(events)
@@ -92,7 +101,8 @@ class Stamps:
         `lost` are events that did not fit the ring buffer. Events that were dropped here because
         nobody took them are `evicted`; they are not kept by tap and stand with every one.
         """
-        kept = len(self._events) + len(self._complaints) + len(self._discoveries)
+        queues = (self._events, self._complaints, self._discoveries, self._dhcp)
+        kept = sum(map(len, queues))
         evicted = self._taken - self._handed - kept
         reports = []
         for tap in self._flows.taps:
@@ -168,4 +178,27 @@ class Stamps:
             destination=IPv6Address(destination),
             target=IPv6Address(target) if kind in ABOUT_NEIGHBOURS else None,
             lifetime=lifetime if kind == ADVERTISED else None,
+        )
+
+    def _leased(self, event: bytes) -> DhcpSeen | None:
+        """Return a DHCPv6 message, None for what relays say to each other."""
+        fields = self._dhcp_layout.codec.unpack(event)
+        source, destination, interface, _, _, _, _, egress = fields[:8]
+        length, kept, time_ns, octets = fields[10], fields[11], fields[14], fields[15]
+        told = rfc8415.message(octets[:kept], length=length)
+        if told is None:
+            return None
+        tap = self._flows.tap(interface)
+        return DhcpSeen(
+            tap=tap.name,
+            leaving=leaving(tap, egress),
+            time_ns=time_ns,
+            message=told.type,
+            transaction=told.transaction,
+            source=IPv6Address(source),
+            destination=IPv6Address(destination),
+            client=told.client,
+            server=told.server,
+            addresses=told.addresses,
+            whole=told.whole,
         )

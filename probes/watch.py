@@ -13,6 +13,7 @@ from dataplane.kernel.hooks import Wish
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.seen import (
     ConnectSeen,
+    DhcpSeen,
     DiscoverySeen,
     DropSeen,
     FlowSeen,
@@ -166,6 +167,13 @@ class Watch(Closing):
             return ()
         self.consume()
         return self._stamps.discoveries()
+
+    def dhcp(self) -> tuple[DhcpSeen, ...]:
+        """Return every DHCPv6 message so far."""
+        if self._stamps is None:
+            return ()
+        self.consume()
+        return self._stamps.dhcp()
 
     def connects(self) -> tuple[ConnectSeen, ...]:
         """Return every attempt so far."""

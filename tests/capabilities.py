@@ -216,6 +216,8 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "radvd": lambda: _tried("radvd", "-c", "-C", "/dev/stdin", stdin="interface lo { };\n"),
     "containerd": _containerd,
     "grpc": _grpc,
+    "dnsmasq": lambda: _tried("dnsmasq", "--test", "-C", "/dev/null"),
+    "dhclient": lambda: _tried("dhclient", "--version"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
     "git": lambda: _tried("git", "--version"),

@@ -27,7 +27,7 @@ from ipaddress import IPv6Address
 from dataplane.checks.ground.ledger import Ledger
 from dataplane.checks.ground.places import Places
 from dataplane.checks.ground.solicitations import UNRESOLVED, Account
-from dataplane.model.address import Family
+from dataplane.model.address import Address, Family
 from dataplane.model.answer import Judgement
 from dataplane.model.plan import NodePlan, Plan
 from dataplane.model.seen import (
@@ -42,6 +42,7 @@ from dataplane.model.view import Check, Sight, View
 
 NAME = "ndp"
 PLACES = frozenset({Point.POD, Point.UPLINK})
+Asked = tuple[str, str, IPv6Address | None, IPv6Address]
 
 
 def applies(plan: Plan) -> str | None:
@@ -64,8 +65,12 @@ class _Neighbours:
     def __init__(self, view: View) -> None:
         self.view = view
         self.places = Places(view.plan)
-        self.accounts: defaultdict[tuple[str, str, IPv6Address], Account] = defaultdict(Account)
+        # By the link's owner, who asks, with which address where it is one of many, and for what.
+        self.accounts: defaultdict[Asked, Account] = defaultdict(Account)
         self.looked_at = 0
+        self.own: defaultdict[str, set[Address]] = defaultdict(set)
+        for seen in view.evidence.addresses:
+            self.own[seen.owner].add(seen.address)
 
     def gather(self) -> None:
         """Put messages and table entries to the accounts of the neighbours that they are about."""
@@ -79,12 +84,17 @@ class _Neighbours:
             if not self._somebody(seen.target) or seen.source.is_unspecified:
                 continue
             asks = _asks(seen)
-            if asks and not seen.leaving and (seen.tap, seen.target) in elsewhere:
+            others = (seen.tap, seen.target) in elsewhere or self._not_of(tap.owner, seen.target)
+            if asks and not seen.leaving and others:
                 continue
             self.looked_at += 1
             other = f"the link of {tap.owner}"
             asker = tap.owner if seen.leaving is asks else other
-            account = self.accounts[tap.owner, asker, seen.target]
+            # On a network of many, each asks for itself, and is answered by its own address.
+            peer = None
+            if asker == other:
+                peer = seen.source if asks else seen.destination
+            account = self.accounts[tap.owner, asker, peer, seen.target]
             if asks:
                 account.ask(seen.time_ns)
             else:
@@ -93,11 +103,11 @@ class _Neighbours:
             if isinstance(entry.address, IPv6Address) and self._somebody(entry.address):
                 self.looked_at += 1
                 subject = self._behind(entry)
-                self.accounts[subject, entry.owner, entry.address].states.append(entry)
+                self.accounts[subject, entry.owner, None, entry.address].states.append(entry)
 
     def judge(self, ledger: Ledger) -> Iterator[str]:
         """Blame whoever's neighbours were given up; yield what is still open."""
-        for (subject, asker, target), account in self.accounts.items():
+        for (subject, asker, _, target), account in self.accounts.items():
             called = self.places.called(target)
             if account.failed:
                 _blame(ledger, subject, asker, called, account)
@@ -109,9 +119,13 @@ class _Neighbours:
         return any(
             (account.answered and not account.waiting)
             or any(seen.state not in UNRESOLVED for seen in account.states)
-            for (_, asker, _), account in self.accounts.items()
+            for (_, asker, _, _), account in self.accounts.items()
             if asker == owner
         )
+
+    def _not_of(self, owner: str, address: IPv6Address) -> bool:
+        """Tell whether an owner whose addresses were read does not have this one."""
+        return owner in self.own and address not in self.own[owner]
 
     def _somebody(self, address: IPv6Address) -> bool:
         """Tell whether somebody has an address: next hops are link-local, others are planned."""

@@ -22,6 +22,7 @@ from labs.site import RUNS
 from labs.sweep import Swept, sweep
 
 # What a lab cannot do without, what it can, each with what goes missing with it.
+LEASED = "scenarios with node_addresses: leased"
 NEEDED: dict[str, tuple[Probe, str]] = {
     "root": (features.root, "nothing works without"),
     "network namespaces": (features.network_namespaces, "the lab is made of them"),
@@ -41,6 +42,8 @@ WELCOME: dict[str, tuple[Probe, str]] = {
     "tinyproxy": (features.program("tinyproxy", "tinyproxy"), "scenarios with an egress proxy"),
     "nginx": (features.program("nginx", "nginx"), "scenarios with an ingress"),
     "radvd": (features.program("radvd", "radvd"), "scenarios with default_routes: advertised"),
+    "dnsmasq": (features.program("dnsmasq", "dnsmasq-base"), LEASED),
+    "dhclient": (features.program("dhclient", "isc-dhcp-client"), LEASED),
     "memory": (features.memory, "compiling may be killed"),
     "AppArmor": (features.app_armor, "servers run from another path"),
 }

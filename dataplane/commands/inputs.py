@@ -39,6 +39,9 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--default-routes", choices=("static", "advertised"), help="of nodes, IPv6 (static)"
     )
+    parser.add_argument(
+        "--node-addresses", choices=("static", "leased"), help="of nodes, IPv6 (static)"
+    )
     cloud = parser.add_argument_group("what the cloud gives")
     cloud.add_argument("--cloud", choices=clouds.names(), help="its model (spec.provider.type)")
     cloud.add_argument(
@@ -147,6 +150,7 @@ def shape_of(options: argparse.Namespace) -> Shape:
         nat64=options.nat64,
         neighbours=options.neighbours,
         default_routes=options.default_routes,
+        node_addresses=options.node_addresses,
         cloud=options.cloud,
         allocator=options.allocator,
         infrastructure=replace(

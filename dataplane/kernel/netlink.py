@@ -51,6 +51,8 @@ RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 RTNH_F_ONLINK, RTAX_MTU = 4, 2
 NUD_PERMANENT, IFA_F_NODAD = 0x80, 0x02
 IFF_UP = 1
+IF_RA_RCVD, IF_RA_MANAGED = 0x20, 0x40  # include/net/if_inet6.h, in IFLA_INET6_FLAGS
+INFINITY = 0xFFFFFFFF  # a lifetime, in s (linux/if_addr.h: struct ifa_cacheinfo)
 
 CHUNK = 30_000  # octets per write; the kernel takes one skb, whose linear part stays small
 ROUND = 128  # acknowledgements in flight; more could overflow the default receive buffer
@@ -227,9 +229,10 @@ class Batch:
 def links() -> list[dict[str, Any]]:
     """List the links of the calling thread's namespace.
 
-    Each is {"index", "name", "mac", "up", "mtu", "kind", "carrier", "peer", "nsid", "master"}; `peer`
-    is the index of a veth's other end in that end's namespace, `nsid` what that one is called here,
-    `master` the index of the bridge that it is a port of.
+    Each is {"index", "name", "mac", "up", "mtu", "kind", "carrier", "peer", "nsid", "master", "managed"};
+    `peer` is the index of a veth's other end in that end's namespace, `nsid` what that one is called here,
+    `master` the index of the bridge that it is a port of, `managed` the flag M of the router
+    advertisement that was taken last (RFC 4861 section 4.2), None where none was.
     """
     return [
         {
@@ -243,6 +246,7 @@ def links() -> list[dict[str, Any]]:
             "peer": message.get_attr("IFLA_LINK"),
             "nsid": message.get_attr("IFLA_LINK_NETNSID"),
             "master": message.get_attr("IFLA_MASTER"),
+            "managed": _managed(message),
         }
         for message in _dump(RTM_GETLINK, ifinfmsg())
     ]
@@ -250,10 +254,20 @@ def links() -> list[dict[str, Any]]:
 
 def addresses() -> list[tuple[int, str]]:
     """List (interface index, "address/length") of the calling thread's namespace."""
-    return [
-        (message["index"], f"{_local(message)}/{message['prefixlen']}")
-        for message in _dump(RTM_GETADDR, ifaddrmsg())
-    ]
+    return [(index, address) for index, address, _ in lifetimes()]
+
+
+def lifetimes() -> list[tuple[int, str, int | None]]:
+    """List (interface index, "address/length", valid lifetime in s) of the calling thread's namespace.
+
+    The lifetime is None where the address stays for ever.
+    """
+    found = []
+    for message in _dump(RTM_GETADDR, ifaddrmsg()):
+        valid = (message.get_attr("IFA_CACHEINFO") or {}).get("ifa_valid", INFINITY)
+        address = f"{_local(message)}/{message['prefixlen']}"
+        found.append((message["index"], address, None if valid == INFINITY else valid))
+    return found
 
 
 def routes() -> list[tuple[str, str | None, int | None]]:
@@ -345,6 +359,13 @@ def _dump(kind: int, request: nlmsg) -> list[Any]:
 
 def _local(message: Any) -> str:  # noqa: ANN401 - pyroute2 has no types
     return str(message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS"))
+
+
+def _managed(message: Any) -> bool | None:  # noqa: ANN401 - pyroute2 has no types
+    families = message.get_attr("IFLA_AF_SPEC")
+    six = families.get_attr("AF_INET6") if families is not None else None
+    flags = (six.get_attr("IFLA_INET6_FLAGS") if six is not None else None) or 0
+    return bool(flags & IF_RA_MANAGED) if flags & IF_RA_RCVD else None
 
 
 def _kind(message: Any) -> str | None:  # noqa: ANN401 - pyroute2 has no types

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from dataplane.model.plan import Plan
 from dataplane.model.seen import (
+    AddressSeen,
     ConnectSeen,
+    DhcpSeen,
     DiscoverySeen,
     FlowSeen,
     LinkSeen,
@@ -50,10 +52,12 @@ class Evidence:
     packets: tuple[PacketSeen, ...] = ()
     too_big: tuple[TooBigSeen, ...] = ()
     discoveries: tuple[DiscoverySeen, ...] = ()
+    dhcp: tuple[DhcpSeen, ...] = ()
     connects: tuple[ConnectSeen, ...] = ()
     listeners: tuple[ListenerSeen, ...] = ()
     settings: tuple[SettingSeen, ...] = ()
     routes: tuple[RouteSeen, ...] = ()
     links: tuple[LinkSeen, ...] = ()
     neighbours: tuple[NeighbourSeen, ...] = ()
+    addresses: tuple[AddressSeen, ...] = ()
     reports: tuple[ProbeReport, ...] = ()

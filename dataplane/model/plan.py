@@ -16,6 +16,7 @@ from dataplane.model.proxy import ProxyPlan
 
 Neighbours = Literal["permanent", "resolved"]
 DefaultRoutes = Literal["static", "advertised"]
+NodeAddresses = Literal["static", "leased"]
 
 
 class ClatPlacement(StrEnum):
@@ -191,6 +192,21 @@ class TransitPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeasePlan:
+    """DHCPv6 (RFC 8415) on the network of the nodes: one server, which leases what the plan has for them.
+
+    `pool` is the allocation pool, the part of `subnet` that it may serve. `address` is the server's own,
+    out of the pool; it speaks to its clients from `link_local`.
+    """
+
+    server: str
+    link_local: IPv6Address
+    address: IPv6Address
+    subnet: IPv6Network
+    pool: IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighbourPlan:
     """Another cluster of the same landscape: nodes with pods, no Services and no way out of its own.
 
@@ -231,7 +247,8 @@ class Plan:
     resolve the next hop of their IPv6 links or have it as a permanent entry, `default_routes` whether
     nodes have their IPv6 default route written down or from router advertisements (RFC 4861).
     `policies` are the NetworkPolicies of the pods' namespace, those that Gardener makes of `blocked`
-    (the Seed's `blockCIDRs`) among them.
+    (the Seed's `blockCIDRs`) among them. `leases` is None where the nodes' IPv6 addresses are written
+    down, too.
     """
 
     name: str
@@ -267,6 +284,7 @@ class Plan:
     default_routes: DefaultRoutes = "static"
     policies: tuple[Policy, ...] = ()
     blocked: tuple[Network, ...] = ()
+    leases: LeasePlan | None = None
 
     @property
     def pods(self) -> tuple[PodPlan, ...]:

@@ -135,6 +135,46 @@ class DiscoverySeen:
     lifetime: int | None = None
 
 
+class DhcpMessage(StrEnum):
+    """The messages of DHCPv6 between clients and servers (RFC 8415 section 7.3), relays left out."""
+
+    SOLICIT = "solicit"
+    ADVERTISE = "advertise"
+    REQUEST = "request"
+    CONFIRM = "confirm"
+    RENEW = "renew"
+    REBIND = "rebind"
+    REPLY = "reply"
+    RELEASE = "release"
+    DECLINE = "decline"
+    RECONFIGURE = "reconfigure"
+    INFORMATION_REQUEST = "information-request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpSeen:
+    """A DHCPv6 message (RFC 8415 section 8).
+
+    `client` and `server` are the DUIDs in hexadecimal digits, None where the message has none.
+    `addresses` are those of its IA_NA options (section 21.4) with a valid lifetime that is not 0.
+    `whole` is false where the message is longer than what was kept of it, or is broken: then it may
+    say more.
+    """
+
+    kind: Literal["dhcp"] = "dhcp"
+    tap: str
+    leaving: bool
+    time_ns: int
+    message: DhcpMessage
+    transaction: int
+    source: IPv6Address
+    destination: IPv6Address
+    client: str | None = None
+    server: str | None = None
+    addresses: tuple[IPv6Address, ...] = ()
+    whole: bool = True
+
+
 class ConnectResult(StrEnum):
     """How an attempt ended, as the kernel saw it."""
 
@@ -218,12 +258,33 @@ class RouteSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSeen:
-    """An interface in the namespace of `owner`, loopback left out; `mtu` in octets at L3."""
+    """An interface in the namespace of `owner`, loopback left out; `mtu` in octets at L3.
+
+    `managed` is whether the router advertisement that it has taken last says that addresses come by
+    DHCPv6 (RFC 4861 section 4.2, flag M), None where it has taken none.
+    """
 
     kind: Literal["link"] = "link"
     owner: str
     interface: str
     mtu: int
+    managed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressSeen:
+    """An address of an interface in the namespace of `owner`, loopback left out.
+
+    `valid` is how long it stays, in s (RFC 4862 section 5.5.4): None for one that stays for ever, as
+    those do that somebody has written down.
+    """
+
+    kind: Literal["address"] = "address"
+    owner: str
+    interface: str
+    address: Address
+    length: int
+    valid: int | None = None
 
 
 class NeighbourState(StrEnum):
@@ -285,7 +346,7 @@ class ProbeReport:
     """The books of one probe at one place: what it counted, what it lost, what it could not see.
 
     `where` is a tap name, `cgroup` for connects, or the owner of the namespace that was read
-    (sockets, sysctls, routes, links, neighbours). `counted` are packets or calls that the program saw, `recorded`
+    (sockets, sysctls, routes, links, neighbours, addresses). `counted` are packets or calls that the program saw, `recorded`
     entries or events that were kept, `evicted` table entries pushed out, `lost` events that did
     not fit a buffer. `blind` says why this place cannot be trusted, or is None. `hook` is how it
     was attached (`tcx`, `clsact`, `raw-tracepoint`, `cgroup-link`) or read (`sock_diag`, `procfs`, `rtnetlink`).
@@ -307,11 +368,13 @@ Seen = (
     | PacketSeen
     | TooBigSeen
     | DiscoverySeen
+    | DhcpSeen
     | ConnectSeen
     | ListenerSeen
     | SettingSeen
     | RouteSeen
     | LinkSeen
     | NeighbourSeen
+    | AddressSeen
     | ProbeReport
 )

@@ -27,6 +27,7 @@ class Role(StrEnum):
     BALANCER = "balancer"
     PROXY = "proxy"
     CLIENT = "client"
+    DHCP = "dhcp"
 
 
 class Point(StrEnum):
@@ -297,16 +298,48 @@ class WebSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvertiserSpec:
-    """A router that advertises itself on `interfaces` (RFC 4861 section 6.2), without prefixes.
+    """A router that advertises itself on `interfaces` (RFC 4861 section 6.2).
 
     `lifetime` is how long it may be the default router, in s. `learners` are the namespaces that are
-    on these links and take what it says.
+    on these links and take what it says. With `managed` it says that addresses and the rest come by
+    DHCPv6 (flags M and O, section 4.2). Nobody makes addresses of its `prefixes`, or takes them for
+    on-link (flags A and L are off, section 4.6.2).
     """
 
     namespace: str
     interfaces: tuple[str, ...]
     learners: tuple[str, ...]
     lifetime: int = 30
+    managed: bool = False
+    prefixes: tuple[IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpServerSpec:
+    """A DHCPv6 server on the link of `interface` (RFC 8415), whose only use its namespace is.
+
+    `address` is its own, in `subnet`. `first` to `last` is what it leases to anybody, `reserved` what it
+    leases to the client of a hardware address (by its DUID-LL, section 11.4). One that is `preferred`
+    is taken by clients at once (preference 255, section 21.8).
+    """
+
+    namespace: str
+    interface: str
+    index: int
+    address: IPv6Address
+    subnet: IPv6Network
+    first: IPv6Address
+    last: IPv6Address
+    reserved: tuple[tuple[str, IPv6Address], ...] = ()
+    preferred: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpClientSpec:
+    """A DHCPv6 client, which gives what it leases to `interface` as a host address."""
+
+    namespace: str
+    interface: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,3 +411,5 @@ class Topology:
     bridges: tuple[Bridge, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
     forward_proxies: tuple[ForwardProxySpec, ...] = ()
+    dhcp_servers: tuple[DhcpServerSpec, ...] = ()
+    dhcp_clients: tuple[DhcpClientSpec, ...] = ()

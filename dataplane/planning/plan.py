@@ -15,10 +15,11 @@ from dataplane.model.plan import (
     Exposure,
     Nat64Placement,
     Neighbours,
+    NodeAddresses,
     Plan,
 )
 from dataplane.model.problem import InvalidInputError, Problem, Source
-from dataplane.planning import budget, clouds, flags, names, resolved
+from dataplane.planning import budget, clouds, flags, leases, names, resolved
 from dataplane.planning.egress import egress as egress_of
 from dataplane.planning.ingress import ingress as ingress_of
 from dataplane.planning.nodenat64 import on_nodes
@@ -54,6 +55,7 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     neighbours: Neighbours = "permanent",
     default_routes: DefaultRoutes = "static",
     egress_proxy: bool = False,
+    node_addresses: NodeAddresses = "static",
 ) -> Plan:
     """Return the plan of a cluster with that many nodes and pods.
 
@@ -65,7 +67,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     `ingress` asks for load balancers with both families before the cluster.
     `exposure` is how the echo Service is open to clients outside.
     `egress_proxy` puts a forward proxy with both families beside it.
-    `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861.
+    `neighbours` and `default_routes` tell what the IPv6 links leave to RFC 4861, `node_addresses` whether
+    nodes lease theirs in IPv6 (RFC 8415). Then their default routes are advertised: DHCPv6 has none.
     InvalidInputError lists the ranges that cannot serve.
     """
     _check(cluster, nodes, pods, model)
@@ -147,6 +150,8 @@ def plan(  # noqa: PLR0913 - the options of `run` and `plan`, each with its defa
     )
     if made.policies and (ingress is not None or egress_proxy or exposure != UNEXPOSED):
         raise InvalidInputError(cluster.name, [_unexposed()])
+    if node_addresses == "leased":
+        made = replace(made, leases=leases.leases(made), default_routes="advertised")
     made = _with_ways(made, (space, around), ingress=ingress, egress_proxy=egress_proxy)
     return replace(made, components=flags.components(made))
 

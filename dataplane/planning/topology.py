@@ -65,6 +65,7 @@ def topology(plan: Plan) -> Topology:
     if plan.ingress is not None:
         ingress.wire(wiring, plan, plan.ingress)
     egress.wire(wiring, plan)
+    servers, clients = underlay.dhcp(wiring, plan)
     return Topology(
         namespaces=tuple(wiring.namespaces),
         links=tuple(wiring.links),
@@ -100,6 +101,8 @@ def topology(plan: Plan) -> Topology:
         bridges=tuple(wiring.bridges),
         policies=policies.specs(plan),
         forward_proxies=egress.forward_proxies(plan),
+        dhcp_servers=servers,
+        dhcp_clients=clients,
     )
 
 
@@ -275,7 +278,15 @@ def _advertisers(plan: Plan) -> tuple[AdvertiserSpec, ...]:
         return ()
     router = underlay.routers(plan)[Family.IPV6]
     links = (underlay.NODES,) if plan.cloud.routers else learners
-    return (AdvertiserSpec(namespace=router, interfaces=links, learners=learners),)
+    return (
+        AdvertiserSpec(
+            namespace=router,
+            interfaces=links,
+            learners=learners,
+            managed=plan.leases is not None,
+            prefixes=(plan.leases.subnet,) if plan.leases is not None else (),
+        ),
+    )
 
 
 def _masquerades(plan: Plan) -> tuple[MasqueradeSpec, ...]:

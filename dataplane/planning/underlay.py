@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.plan import NodePlan, Plan
-from dataplane.model.topology import Point, Role
+from dataplane.model.topology import DhcpClientSpec, DhcpServerSpec, Point, Role
 from dataplane.planning.wiring import UPPER6, Wiring
 from dataplane.rules.gardener import cidrs
 
@@ -33,6 +33,8 @@ def namespaces(wiring: Wiring, plan: Plan) -> None:
         wiring.namespace(name, Role.FABRIC, forwarding=True)
     if plan.cloud.routers:
         wiring.namespace(NETWORK, Role.SEGMENT)
+    if plan.leases is not None:
+        wiring.namespace(plan.leases.server, Role.DHCP)
 
 
 def announced(plan: Plan) -> Iterator[Network]:
@@ -75,6 +77,8 @@ def wire(wiring: Wiring, plan: Plan) -> None:
         for router in plan.cloud.routers:
             six = router.family is Family.IPV6
             wiring.plug(NETWORK, (router.name, NODES), (UPPER6,) if six else ())
+    if plan.leases is not None:
+        wiring.plug(NETWORK, (plan.leases.server, NODES), (plan.leases.link_local,))
 
 
 def node(wiring: Wiring, plan: Plan, node: NodePlan) -> None:
@@ -113,12 +117,48 @@ def learns(plan: Plan, node: NodePlan) -> bool:
     return plan.default_routes == "advertised" and node.address(Family.IPV6) is not None
 
 
+def dhcp(
+    wiring: Wiring, plan: Plan
+) -> tuple[tuple[DhcpServerSpec, ...], tuple[DhcpClientSpec, ...]]:
+    """Return the DHCPv6 server of the network, and its clients, where nodes lease their addresses."""
+    if plan.leases is None:
+        return (), ()
+    own, pool = plan.leases, plan.leases.pool
+    nodes = [(node.name, node.address(Family.IPV6)) for node in plan.nodes]
+    server = DhcpServerSpec(
+        namespace=own.server,
+        interface=NODES,
+        index=wiring.end(own.server, NODES).index,
+        address=own.address,
+        subnet=own.subnet,
+        first=pool[0],
+        last=pool[-1],
+        reserved=tuple(
+            (wiring.end(name, UPLINK).mac, address)
+            for name, address in nodes
+            if isinstance(address, IPv6Address)
+        ),
+    )
+    clients = (
+        DhcpClientSpec(namespace=name, interface=UPLINK) for name, address in nodes if address
+    )
+    return (server,), tuple(clients)
+
+
 def _plugged(wiring: Wiring, plan: Plan, node: NodePlan) -> None:
-    """Plug a node into the network, where it and the routers know each other."""
+    """Plug a node into the network, where it and the routers know each other.
+
+    The routers know it by the address that it is to have, also where it has none before it leases one.
+    """
     six = any(family_of(address) is Family.IPV6 for address in node.addresses)
     number = next(n for n, other in enumerate(plan.nodes) if other.name == node.name)
     local = (LINK_LOCAL + number,) if six else ()
-    wiring.plug(NETWORK, (node.name, UPLINK), (*node.addresses, *local))
+    written = tuple(
+        address
+        for address in node.addresses
+        if plan.leases is None or family_of(address) is Family.IPV4
+    )
+    wiring.plug(NETWORK, (node.name, UPLINK), (*written, *local))
     for address in node.addresses:
         router = routers(plan)[family_of(address)]
         resolved = plan.neighbours == "resolved"

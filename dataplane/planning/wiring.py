@@ -17,6 +17,7 @@ from dataplane.model.topology import (
     Role,
     Route,
     Tap,
+    Topology,
 )
 
 FIRST_INDEX = 1000  # far above what a machine's own interfaces have
@@ -63,6 +64,16 @@ class Wiring:
     _indexes: "count[int]" = field(default_factory=lambda: count(FIRST_INDEX))
     _ends: dict[tuple[str, str], End] = field(default_factory=dict)
     _asides: set[tuple[str, str]] = field(default_factory=set)
+
+    @classmethod
+    def beside(cls, topology: Topology) -> "Wiring":
+        """Return a wiring with a topology's bridges, to plug more into: what comes new is in it alone."""
+        ends = [end for link in topology.links for end in (link.a, link.b)]
+        used = [end.index for end in ends]
+        used += [bridge.index for bridge in topology.bridges]
+        used += [translator.index for translator in topology.translators]
+        used += [tunnel.index for tunnel in topology.tunnels]
+        return cls(bridges=list(topology.bridges), _indexes=count(max(used) + 1))
 
     def index(self) -> int:
         """Return the next interface index."""
@@ -156,6 +167,10 @@ class Wiring:
             self._neighbour(b, UPPER6 if six else UPPER4, a)
         self._neighbour(a, address, b)
         self.route(a.namespace, a.interface, host(address))
+
+    def end(self, namespace: str, interface: str) -> End:
+        """Return an end of a link that is there already; KeyError when there is none."""
+        return self._ends[namespace, interface]
 
     def up(self, namespace: str, interface: str, families: tuple[Family, ...]) -> None:
         """Route everything of these families to the upper end of a link."""

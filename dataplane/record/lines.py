@@ -1,8 +1,8 @@
 """Evidence to JSON lines and back.
 
 Every line is one JSON object with a `kind`: `header` (the first line, and only there), `reach`,
-`resolve` (stimuli), `outcome`, `flow`, `packet`, `too-big`, `discovery`, `connect`, `listener`,
-`setting`, `route`, `link`, `neighbour`, `report`. The other members are the fields of the value of
+`resolve` (stimuli), `outcome`, `flow`, `packet`, `too-big`, `discovery`, `dhcp`, `connect`,
+`listener`, `setting`, `route`, `link`, `neighbour`, `address`, `report`. The other members are the fields of the value of
 that kind, by their names; addresses are text, times are integers (ns).
 
 The header's schema number changes when a line changes its meaning or loses a member, and only
@@ -21,7 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 from dataplane.model.evidence import SCHEMA, Evidence, Header
 from dataplane.model.problem import InvalidInputError, Problem, ProblemType, Severity, Source
 from dataplane.model.seen import (
+    AddressSeen,
     ConnectSeen,
+    DhcpSeen,
     DiscoverySeen,
     FlowSeen,
     LinkSeen,
@@ -47,12 +49,14 @@ KINDS: dict[str, tuple[type, str]] = {
     "packet": (PacketSeen, "packets"),
     "too-big": (TooBigSeen, "too_big"),
     "discovery": (DiscoverySeen, "discoveries"),
+    "dhcp": (DhcpSeen, "dhcp"),
     "connect": (ConnectSeen, "connects"),
     "listener": (ListenerSeen, "listeners"),
     "setting": (SettingSeen, "settings"),
     "route": (RouteSeen, "routes"),
     "link": (LinkSeen, "links"),
     "neighbour": (NeighbourSeen, "neighbours"),
+    "address": (AddressSeen, "addresses"),
     "report": (ProbeReport, "reports"),
 }
 RECORD = "record the run again, or replay a file that no program has changed"

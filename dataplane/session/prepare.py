@@ -18,6 +18,7 @@ from dataplane.model.plan import (
     Exposure,
     Nat64Placement,
     Neighbours,
+    NodeAddresses,
     Plan,
 )
 from dataplane.model.problem import InvalidInputError, Problem, Severity
@@ -49,6 +50,7 @@ class Shape:
     exposure: Exposure | None = None
     neighbours: Neighbours | None = None
     default_routes: DefaultRoutes | None = None
+    node_addresses: NodeAddresses | None = None
 
     def over(self, scenario: Scenario) -> "Shape":
         """Return this shape with the scenario's choices where it leaves them open."""
@@ -66,6 +68,7 @@ class Shape:
             exposure=self.exposure or scenario.exposure,
             neighbours=self.neighbours or scenario.neighbours,
             default_routes=self.default_routes or scenario.default_routes,
+            node_addresses=self.node_addresses or scenario.node_addresses,
         )
 
 
@@ -139,6 +142,7 @@ def _make(cluster: Cluster, shape: Shape, infrastructure: Infrastructure) -> Pla
         exposure=shape.exposure or Exposure(),
         neighbours=shape.neighbours or "permanent",
         default_routes=shape.default_routes or "static",
+        node_addresses=shape.node_addresses or "static",
     )
 
 

@@ -113,6 +113,7 @@ class Session:
             routes=read.routes,
             links=read.links,
             neighbours=read.neighbours,
+            addresses=read.addresses,
             reports=read.reports,
         )
         if self.watch is None:
@@ -124,6 +125,7 @@ class Session:
             packets=self.watch.packets(),
             too_big=self.watch.too_big(),
             discoveries=self.watch.discoveries(),
+            dhcp=self.watch.dhcp(),
             connects=self.watch.connects(),
             reports=(*self.watch.reports(), *read.reports),
         )
@@ -183,6 +185,9 @@ async def open_session(
                 say(f"attaching probes to {len(prepared.topology.taps)} interfaces")
                 watch = await _attached(stack, prepared, lab, mode)
             stack.enter_context(consumed(watch))
+        if prepared.topology.dhcp_clients:  # watched by now, if by anybody
+            with timings.of("lease"):
+                await lab.lease()
         if watch is not None and source is not None:
             await stack.enter_async_context(_told(watch, source))
         yield Session(

@@ -55,6 +55,7 @@ BPF_RINGBUF_OUTPUT(packets, PACKET_PAGES);
 BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read; so are the next ones' */
 BPF_ARRAY(too_big_layout, struct too_big, 1);
 BPF_ARRAY(discovery_layout, struct discovery, 1);
+BPF_ARRAY(dhcp_layout, struct dhcp, 1);
 
 static __always_inline void submit(void *event, u32 size, struct books *book) {
   if (packets.ringbuf_output(event, size, 0))
@@ -77,6 +78,27 @@ static __always_inline void discover(struct __sk_buff *skb, struct packet *packe
     submit(&event, sizeof(event), book);
 }
 
+/* Too long for the stack, so it is written where it goes. */
+static __always_inline void lease(struct __sk_buff *skb, struct packet *packet,
+                                  struct flow_key *key, struct books *book) {
+  struct dhcp *event = packets.ringbuf_reserve(sizeof(struct dhcp));
+  if (!event) {
+    book->lost += 1;
+    return;
+  }
+  event->key = *key;
+  event->kind = KIND_DHCP;
+  event->unused = 0;
+  event->unused_too = 0;
+  event->time_ns = bpf_ktime_get_ns();
+  if (!read_dhcp(skb, packet, event)) {
+    packets.ringbuf_discard(event, 0);
+    return;
+  }
+  packets.ringbuf_submit(event, 0);
+  book->stamped += 1;
+}
+
 static __always_inline void hand_over(struct __sk_buff *skb, struct packet *packet,
                                       struct flow_key *key, struct flow *flow, u16 length,
                                       struct settings *setting, struct books *book) {
@@ -89,8 +111,11 @@ static __always_inline void hand_over(struct __sk_buff *skb, struct packet *pack
       discover(skb, packet, key, book);
     return;
   }
-  if (stays_on_link(key))
+  if (stays_on_link(key)) {
+    if (is_dhcp(packet, key))
+      lease(skb, packet, key, book);
     return;
+  }
   if (kind >= KIND_UDP) {
     event.stamp = payload_stamp(skb, packet, kind);
     if (!event.stamp)

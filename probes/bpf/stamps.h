@@ -22,11 +22,16 @@
 
 #define KIND_TOO_BIG 7
 #define KIND_DISCOVERY 8
+#define KIND_DHCP 9
 
 #define ROUTER_SOLICITATION 133 /* RFC 4861 section 4; the four are in a row */
 #define ROUTER_ADVERTISEMENT 134
 #define NEIGHBOUR_SOLICITATION 135
 #define NEIGHBOUR_ADVERTISEMENT 136
+
+#define DHCP_CLIENT 546 /* RFC 8415 section 7.2 */
+#define DHCP_SERVER 547
+#define DHCP_OCTETS 256 /* of a message that are kept; a power of two */
 
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -63,6 +68,18 @@ struct discovery {
   u8 target[16]; /* of neighbour messages */
   u32 lifetime;  /* of router advertisements, in seconds */
   u32 unused;
+};
+
+/* A DHCPv6 message between client and server; begins like `struct stamped`. */
+struct dhcp {
+  struct flow_key key;
+  u16 kind;
+  u16 length; /* octets of the message */
+  u16 kept;   /* those of them that are in `message` */
+  u16 unused;
+  u32 unused_too;
+  u64 time_ns;
+  u8 message[DHCP_OCTETS];
 };
 
 /*
@@ -189,6 +206,32 @@ static __always_inline bool read_discovery(struct __sk_buff *skb, struct packet 
   if (event->type < NEIGHBOUR_SOLICITATION)
     return true;
   return !bpf_skb_load_bytes(skb, packet->transport + 8, event->target, 16);
+}
+
+/* To a server or a relay, or to a client; who sends may do so from any port. */
+static __always_inline bool is_dhcp(struct packet *packet, struct flow_key *key) {
+  return key->family == FAMILY_IPV6 && key->protocol == PROTOCOL_UDP && packet->readable >= 8 &&
+         !packet->later &&
+         (key->destination_port == DHCP_CLIENT || key->destination_port == DHCP_SERVER);
+}
+
+/* Fill in the message as far as it is kept; false where there is none. */
+static __always_inline bool read_dhcp(struct __sk_buff *skb, struct packet *packet,
+                                      struct dhcp *event) {
+  u32 start = packet->transport + 8, total = be16(packet->upper.halves[2]);
+  u32 there = packet->end > start ? packet->end - start : 0;
+  event->length = total > 8 ? total - 8 : 0;
+  u32 wanted = event->length < there ? event->length : there;
+  if (!wanted)
+    return false;
+  if (wanted > DHCP_OCTETS)
+    wanted = DHCP_OCTETS;
+  event->kept = wanted;
+  wanted -= 1; /* see payload_stamp */
+  asm volatile("" : "+r"(wanted));
+  wanted &= DHCP_OCTETS - 1;
+  wanted += 1;
+  return !bpf_skb_load_bytes(skb, start, event->message, wanted);
 }
 
 #endif

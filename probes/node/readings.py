@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from dataplane.kernel import netns
 from dataplane.model.seen import (
+    AddressSeen,
     LinkSeen,
     ListenerSeen,
     NeighbourSeen,
@@ -17,6 +18,7 @@ from dataplane.model.seen import (
     RouteSeen,
     SettingSeen,
 )
+from probes.node.addresses import addresses
 from probes.node.links import links
 from probes.node.neighbours import neighbours
 from probes.node.routes import routes
@@ -37,13 +39,15 @@ class Readings:
     routes: tuple[RouteSeen, ...]
     links: tuple[LinkSeen, ...]
     neighbours: tuple[NeighbourSeen, ...]
+    addresses: tuple[AddressSeen, ...]
     reports: tuple[ProbeReport, ...]
 
 
 def read(*, hosts: Namespaces, nodes: Namespaces, routers: Namespaces) -> Readings:
     """Read the sockets of hosts (pods, nodes), the forwarding of nodes and the routes of routers.
 
-    Nodes are routers, too. The links and neighbours of hosts and routers are read as well.
+    Nodes are routers, too. The links and neighbours of hosts and routers are read as well, and the
+    addresses of nodes.
 
     It blocks, a fraction of a millisecond per namespace. FileNotFoundError when one is gone.
     """
@@ -54,6 +58,7 @@ def read(*, hosts: Namespaces, nodes: Namespaces, routers: Namespaces) -> Readin
         routes=_each("routes", "rtnetlink", {**nodes, **routers}, routes, reports),
         links=_each("links", "rtnetlink", {**hosts, **routers}, links, reports),
         neighbours=_each("neighbours", "rtnetlink", {**hosts, **routers}, neighbours, reports),
+        addresses=_each("addresses", "rtnetlink", nodes, addresses, reports),
         reports=tuple(reports),
     )
 

@@ -47,6 +47,7 @@ class Dry:
         self.stamps._events.clear()
         self.stamps._complaints.clear()
         self.stamps._discoveries.clear()
+        self.stamps._dhcp.clear()
         self.stamps._taken = self.stamps._handed = 0
 
     def run(self, frame, *, program="ethernet_ingress", repeat=1, segments=0, size=0):
@@ -74,6 +75,11 @@ class Dry:
         """The stamped packets."""
         self.stamps.ring.consume()
         return list(self.stamps.read())
+
+    def dhcp(self):
+        """The DHCPv6 messages."""
+        self.stamps.ring.consume()
+        return list(self.stamps.dhcp())
 
     def discoveries(self):
         """The messages of neighbour discovery."""

@@ -30,6 +30,9 @@ HARMLESS = {
     120: "get_ns_current_pid_tgid",
     122: "get_netns_cookie",
     130: "ringbuf_output",
+    131: "ringbuf_reserve",
+    132: "ringbuf_submit",
+    133: "ringbuf_discard",
     160: "ktime_get_coarse_ns",
 }
 SOURCES = sorted((Path(__file__).resolve().parents[2] / "probes" / "bpf").glob("*.c"))

@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LAB = {
     *("python3-venv", "python3-bpfcc", "nftables", "iproute2", "iputils-ping"),
-    *("tayga", "bind9", "unbound", "haproxy", "nginx", "tinyproxy", "radvd", "ca-certificates"),
+    *("tayga", "bind9", "unbound", "haproxy", "nginx", "tinyproxy", "radvd", "dnsmasq-base"),
+    *("isc-dhcp-client", "ca-certificates"),
 }
 TEST = {
     *("bind9-dnsutils", "busybox-static", "git", "kmod", "procps", "qemu-system-x86", "shellcheck"),

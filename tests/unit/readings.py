@@ -79,6 +79,7 @@ def reports(plan: Plan) -> Iterator[ProbeReport]:
         for probe in ("links", "neighbours"):
             yield ProbeReport(probe=probe, where=host.name, hook="rtnetlink")
     for node in plan.nodes:
+        yield ProbeReport(probe="addresses", where=node.name, hook="rtnetlink")
         yield ProbeReport(probe="sysctls", where=node.name, hook="procfs")
         yield ProbeReport(probe="routes", where=node.name, hook="rtnetlink")
     for probe in ("routes", "links", "neighbours"):

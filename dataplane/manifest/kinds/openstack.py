@@ -29,7 +29,7 @@ def infrastructure(top: Section, old: Section | None, shoot: Networks) -> None:
         top.add(ranges.fit(Layout(workers=(workers,), nodes=shoot.nodes)))
         top.add(openstack.one_family(networks.path, workers))
     if "ipv6" in networks:
-        _ipv6(networks.section("ipv6"))
+        _ipv6(networks)
     elif len(shoot.families) > 1:
         top.add([openstack.ipv6_required(networks.at("ipv6"))])
     if old is not None:
@@ -43,7 +43,8 @@ def control_plane(_top: Section, _old: Section | None, _shoot: Networks) -> None
     """Check a ControlPlaneConfig for OpenStack: it has nothing about networks."""
 
 
-def _ipv6(section: Section) -> None:
+def _ipv6(networks: Section) -> None:
+    section = networks.section("ipv6")
     misspelt(section, ("subnetPoolID", "nodeSubnetId", *openstack.CIDRS))
     written = {}
     for key in openstack.CIDRS:
@@ -52,6 +53,9 @@ def _ipv6(section: Section) -> None:
             written[key] = value
     pool, subnet = section.text("subnetPoolID"), section.text("nodeSubnetId")
     section.add(openstack.ipv6(section.path, pool, written, node_subnet=bool(subnet)))
+    if subnet:
+        router = networks.section("router").text("id")
+        section.add(openstack.routed(section.at("nodeSubnetId"), subnet, router))
 
 
 def _judge_alone(case: Case) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from dataplane.model.address import Family
 from dataplane.model.problem import Problem, Severity, Source
 from dataplane.rules import kubernetes, nodeipam
-from dataplane.rules.fielderror import advice, required
+from dataplane.rules.fielderror import advice, invalid, required
 from dataplane.rules.gardener.cidrs import Range
 from dataplane.rules.providers import ranges
 from dataplane.rules.providers.networking import (
@@ -64,6 +64,23 @@ def ipv6(
             found[key] = one
     problems += ranges.disjoint(list(found.values()))
     return problems + _advised(found)
+
+
+def routed(path: str, subnet: str, router: str | None) -> list[Problem]:
+    """Check that somebody's own IPv6 subnet of the nodes (`path`: nodeSubnetId) has a router.
+
+    The provider makes no router interface there, so that it asks for the router (`docs/usage`, "Bring Your
+    Own Infrastructure"; the words are not upstream's). Whether it is attached, no manifest says.
+    """
+    if not router:
+        detail = (
+            "requires networks.router.id: the subnet must have a router, and nobody attaches one"
+        )
+        remedy = "attach a router to the subnet, and name it in networks.router.id"
+        return [invalid(path, subnet, detail, source=Source.PROVIDER, remedy=remedy)]
+    detail = f"router {router} must be attached to this subnet already; nobody attaches it"
+    remedy = "openstack router add subnet ROUTER SUBNET, before there is a cluster"
+    return [advice(path, detail, source=Source.PROVIDER, remedy=remedy)]
 
 
 def one_family(path: str, workers: Range) -> list[Problem]:

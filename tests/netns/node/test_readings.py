@@ -21,6 +21,7 @@ from dataplane.model.seen import (
     SettingSeen,
 )
 from probes.node import readings, sockets, sysctls
+from probes.node.addresses import addresses
 from probes.node.links import links
 from probes.node.neighbours import neighbours
 from probes.node.routes import routes
@@ -178,6 +179,7 @@ def test_readings_keep_books(namespace):
         ("routes", "node-0", "rtnetlink"): (len(read.routes), len(read.routes), None),
         ("links", "node-0", "rtnetlink"): (0, 0, None),
         ("neighbours", "node-0", "rtnetlink"): (0, 0, None),
+        ("addresses", "node-0", "rtnetlink"): (0, 0, None),
     }
 
 
@@ -229,6 +231,30 @@ def test_an_interface_is_read_with_what_it_takes(namespace):
         LinkSeen(owner="pod-a", interface="eth0", mtu=1400),
         LinkSeen(owner="pod-a", interface="eth1", mtu=1500),
     }
+
+
+def test_addresses_are_read_with_how_long_they_stay(namespace):
+    for words in (
+        "link set lo up",
+        "link add one type veth peer name two",
+        "link set one up",
+        "-6 addr add 2001:db8::1/128 dev one nodad valid_lft 3600 preferred_lft 1800",
+        "-6 addr add 2001:db8::2/64 dev one nodad",
+        "addr add 192.0.2.1/24 dev one",
+    ):
+        process.run(["ip", *words.split()], namespace=namespace)
+
+    seen = {
+        (str(own.address), own.length): own
+        for own in netns.call(namespace, addresses, "node-0")
+        if not own.address.is_link_local
+    }
+
+    assert seen.keys() == {("2001:db8::1", 128), ("2001:db8::2", 64), ("192.0.2.1", 24)}
+    assert {(own.owner, own.interface) for own in seen.values()} == {("node-0", "one")}
+    leased = seen.pop(("2001:db8::1", 128))
+    assert 3000 < leased.valid <= 3600
+    assert {own.valid for own in seen.values()} == {None}
 
 
 def test_neighbours_are_seen_with_what_became_of_them(namespace):

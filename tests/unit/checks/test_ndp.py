@@ -9,6 +9,7 @@ from dataplane.checks.masquerade import CHECK as TRAFFIC
 from dataplane.checks.ndp import CHECK
 from dataplane.model.answer import State
 from dataplane.model.seen import (
+    AddressSeen,
     DiscoveryMessage,
     DiscoverySeen,
     NeighbourSeen,
@@ -247,3 +248,53 @@ def test_what_others_of_one_network_ask_for_is_not_ours_to_answer():
     assert answer((*HEALTHY, *asks)).state is State.HOLDS
     silent = [told for told in HEALTHY if (told.tap, told.target) != (node, ROUTER)]
     assert answer((*silent, *asks)).state is State.BROKEN
+
+
+def on_segment(node, source, *, target, time_ns, answered):
+    """Yield that somebody on the network of a node asks for an address, and the node's answer."""
+    yield message(node, NS, time_ns, source=source, target=target, leaving=False)
+    if answered:
+        told = message(node, NA, time_ns + MS, source=target, target=target, leaving=True)
+        yield replace(told, destination=source)
+
+
+def test_two_who_ask_for_one_address_each_have_their_answer():
+    """The second one asks just after the first one was answered, and that answer was not for it."""
+    servers = IPv6Address("fe80::547"), IPv6Address("fe80::bad:1")
+    asked_by = [
+        told
+        for number, server in enumerate(servers)
+        for told in on_segment(
+            "node-0", server, target=HOST, time_ns=S + number * 10 * MS, answered=True
+        )
+    ]
+
+    assert answer((*HEALTHY, *asked_by)).state is State.HOLDS
+
+
+def test_who_asks_on_a_network_of_many_and_is_not_answered_is_found():
+    server = IPv6Address("fe80::547")
+    lost = [
+        told
+        for t in (1, 2, 3)
+        for told in on_segment("node-0", server, target=HOST, time_ns=t * S, answered=False)
+    ]
+
+    found = answer((*HEALTHY, *lost))
+
+    (finding,) = found.findings
+    assert finding.subject == "node-0"
+    assert finding.cause == "the solicitations of the link of node-0 for fe80::2 are not answered"
+
+
+def test_what_the_network_floods_is_not_for_a_node_that_does_not_have_the_address():
+    flooded = [
+        told
+        for t in (1, 2, 3)
+        for told in on_segment("node-0", HOST, target=OTHERS, time_ns=t * S, answered=False)
+    ]
+    own = AddressSeen(owner="node-0", interface="uplink", address=HOST, length=64)
+
+    assert answer((*HEALTHY, *flooded)).state is State.BROKEN
+    evidence = replace(EVIDENCE, addresses=(own,))
+    assert answer((*HEALTHY, *flooded), evidence=evidence).state is State.HOLDS

@@ -69,6 +69,7 @@ def test_the_seed_picks_the_victims(name):
         ("balancer-old",),
         ("router-v6",),
         ("egress-proxy",),
+        ("node-0", "node-1"),  # everybody
     }:  # one of each
         assert len(chosen) > 1
 

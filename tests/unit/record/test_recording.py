@@ -14,7 +14,9 @@ from dataplane.model.answer import State
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.problem import InvalidInputError
 from dataplane.model.seen import (
+    AddressSeen,
     ConnectSeen,
+    DhcpSeen,
     DiscoverySeen,
     FlowSeen,
     LinkSeen,
@@ -76,6 +78,8 @@ EVIDENCE = st.builds(
     routes=st.lists(values(RouteSeen), max_size=3).map(tuple),
     links=st.lists(values(LinkSeen), max_size=3).map(tuple),
     neighbours=st.lists(values(NeighbourSeen), max_size=3).map(tuple),
+    addresses=st.lists(values(AddressSeen), max_size=3).map(tuple),
+    dhcp=st.lists(values(DhcpSeen), max_size=3).map(tuple),
     reports=st.lists(values(ProbeReport), max_size=3).map(tuple),
 )
 
@@ -233,8 +237,8 @@ def test_altering_one_seen_line_alters_the_answers(evidence):
         assert _states(altered(evidence, kind, change)) != before, kind
 
 
-READ = ("listener", "setting", "route", "link", "neighbour")
-READINGS = ("sockets", "sysctls", "routes", "links", "neighbours")
+READ = ("listener", "setting", "route", "link", "neighbour", "address")
+READINGS = ("sockets", "sysctls", "routes", "links", "neighbours", "addresses")
 
 
 def test_a_recording_from_before_there_were_readings_is_still_read(evidence):

@@ -275,6 +275,18 @@ def test_a_subnet_that_exists_needs_no_range():
     ]
 
 
+def test_a_subnet_of_ones_own_on_openstack_has_a_router():
+    (refused,) = openstack.routed("v6.nodeSubnetId", "s", None)
+    (told,) = openstack.routed("v6.nodeSubnetId", "s", "r")
+
+    assert (refused.severity, refused.source) == (Severity.ERROR, Source.PROVIDER)
+    assert refused.message.startswith(
+        'v6.nodeSubnetId: Invalid value: "s": requires networks.router.id'
+    )
+    assert told.severity is Severity.WARNING
+    assert "router r must be attached to this subnet already" in told.detail
+
+
 @pytest.mark.parametrize(
     ("key", "text", "warning"),
     [
