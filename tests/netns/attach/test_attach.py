@@ -67,8 +67,8 @@ def attached(node: Node, *options: str):
     ) as child:
         lines = Lines(child)
         try:
-            # the first attempt or flow can only be seen when everything is attached
-            lines.until(lambda line: line.get("kind") == "attached")
+            # what comes earlier is not seen; three programs are compiled until then
+            lines.until(lambda line: line.get("kind") == "attached", 60)
             yield lines
         finally:
             if child.poll() is None:
