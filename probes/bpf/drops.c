@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Packets that the kernel gave up, at the raw tracepoint kfree_skb: counted by tuple, by the kernel's
- * own reason, and by the place in the kernel where it happened. Only packets of interfaces and
- * namespaces that are asked for are looked at.
+ * Packets that the kernel gave up, at the raw tracepoint kfree_skb: counted by tuple, by the
+ * kernel's own reason, and by the place in the kernel where it happened. Only packets of interfaces
+ * and namespaces that are asked for are looked at.
  *
- * Where fields lie in the kernel's structures is given as -D, in octets, from its BTF; REASON is the
- * number of the tracepoint's argument that holds the reason. Nothing here is a fast path.
+ * Where fields lie in the kernel's structures is given as -D, in octets, from its BTF; REASON is
+ * the number of the tracepoint's argument that holds the reason. Nothing here is a fast path.
  */
 #include "key.h"
 
@@ -83,8 +83,7 @@ static __always_inline int read_packet(u64 skb, struct flow_key *key) {
 
 /* Every listener gets a copy of those, and the original is given up: nothing is lost. */
 static __always_inline bool is_multicast(struct flow_key *key) {
-  return key->family == FAMILY_IPV6 ? key->destination[0] == 0xff
-                                    : key->destination[12] >> 4 == 14;
+  return key->family == FAMILY_IPV6 ? key->destination[0] == 0xff : key->destination[12] >> 4 == 14;
 }
 
 int dropped(struct bpf_raw_tracepoint_args *ctx) {

@@ -13,7 +13,8 @@
  */
 #include "key.h"
 
-#define NEAR 128 /* octets of a packet that are read at once; skb_shared_info (320) lies behind it */
+#define NEAR                                                                                       \
+  128 /* octets of a packet that are read at once; skb_shared_info (320) lies behind it */
 
 /* What would not fit the stack. Nothing interrupts a direction's program on its CPU. */
 struct scratch {
@@ -98,7 +99,7 @@ static __always_inline struct device device_of(u64 skb) {
   struct device found = {};
   u64 at = 0;
   READ(at, skb + SKB_DEV);
-#if DEVICE_NET > DEVICE_INDEX && (DEVICE_NET - DEVICE_INDEX) % 8 == 0 && \
+#if DEVICE_NET > DEVICE_INDEX && (DEVICE_NET - DEVICE_INDEX) % 8 == 0 &&                           \
     DEVICE_NET - DEVICE_INDEX <= 56
   u64 fields[8] = {};
   bpf_probe_read_kernel(fields, DEVICE_NET + 8 - DEVICE_INDEX, (void *)(at + DEVICE_INDEX));
