@@ -17,7 +17,8 @@ from typing import Any, Self
 
 from dataplane.kernel import cgroup, netns, process
 from dataplane.model.errors import LabFailedError, UnsupportedError
-from dataplane.model.topology import ForwardProxySpec, Namespace, Role, Topology, TranslatorSpec
+from dataplane.model.programs import ForwardProxySpec
+from dataplane.model.topology import Namespace, Role, Topology, TranslatorSpec
 from labs import dns64, engines, netfilter, resolution, routers, wiring
 from labs.claim import Claim, Manifest
 from labs.dhcp import dhclient, dnsmasq

@@ -20,7 +20,7 @@ from aiohttp import web
 from dataplane.kernel import netns
 from dataplane.model.address import Address
 from dataplane.model.errors import LabFailedError
-from dataplane.model.topology import ListenerSpec
+from dataplane.model.programs import ListenerSpec
 from labs.site import Site
 
 BACKLOG = 128

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataplane.kernel.process import Process, find
 from dataplane.kernel.routed import routed
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.topology import AdvertiserSpec
+from dataplane.model.programs import AdvertiserSpec
 from labs.dns64.seam import missing
 from labs.site import Site
 

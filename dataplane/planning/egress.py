@@ -8,8 +8,9 @@ from dataplane.model.address import Family, Network, family_of
 from dataplane.model.egress import EgressPlan
 from dataplane.model.plan import Plan
 from dataplane.model.problem import InvalidInputError, Source
+from dataplane.model.programs import ForwardProxySpec
 from dataplane.model.stimulus import Endpoint
-from dataplane.model.topology import ForwardProxySpec, Point, Role
+from dataplane.model.topology import Point, Role
 from dataplane.planning.space import Space
 from dataplane.planning.surroundings import ZONE, Site, free_ipv4
 from dataplane.planning.underlay import FABRIC

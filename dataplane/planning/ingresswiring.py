@@ -8,8 +8,9 @@ crosses it are two connections.
 from dataplane.model.address import Network, family_of
 from dataplane.model.ingress import IngressPlan
 from dataplane.model.plan import Plan
+from dataplane.model.programs import BalancerSpec, WebSpec
 from dataplane.model.stimulus import Endpoint
-from dataplane.model.topology import BalancerSpec, Point, Role, ServiceRule, WebSpec
+from dataplane.model.topology import Point, Role, ServiceRule
 from dataplane.planning.wiring import Wiring
 
 FRONT, BACK = "front", "back"  # a balancer's interfaces

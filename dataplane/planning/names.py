@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataplane.model.address import Address, Family, family_of
 from dataplane.model.cluster import Cluster
 from dataplane.model.plan import DnsRecordPlan, Plan
-from dataplane.model.topology import Record
+from dataplane.model.programs import Record
 from dataplane.planning.resolved import object_name
 from dataplane.planning.surroundings import ZONE
 from dataplane.rules.images import WITHOUT_AAAA

@@ -12,7 +12,8 @@ from dataplane.model.address import Family, family_of
 from dataplane.model.cluster import Cluster
 from dataplane.model.plan import NeighbourPlan, NodePlan, Plan
 from dataplane.model.problem import InvalidInputError, Problem, Source
-from dataplane.model.topology import ListenerSpec, Point, Role
+from dataplane.model.programs import ListenerSpec
+from dataplane.model.topology import Point, Role
 from dataplane.planning.wiring import Wiring, interface_name
 from dataplane.rules.fielderror import forbidden, invalid
 

@@ -13,14 +13,11 @@ from ipaddress import IPv4Network, IPv6Address, collapse_addresses
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.plan import ClatPlacement, NodePlan, Plan, PodPlan
+from dataplane.model.programs import AdvertiserSpec, AuthoritySpec, ListenerSpec, ResolverSpec
 from dataplane.model.topology import (
-    AdvertiserSpec,
-    AuthoritySpec,
-    ListenerSpec,
     MasqueradeSpec,
     Point,
     ProxySpec,
-    ResolverSpec,
     Role,
     Ruleset,
     ServiceRule,

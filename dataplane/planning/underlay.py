@@ -11,7 +11,8 @@ from ipaddress import IPv6Address
 
 from dataplane.model.address import Address, Family, Network, family_of
 from dataplane.model.plan import NodePlan, Plan
-from dataplane.model.topology import DhcpClientSpec, DhcpServerSpec, Point, Role
+from dataplane.model.programs import DhcpClientSpec, DhcpServerSpec
+from dataplane.model.topology import Point, Role
 from dataplane.planning.wiring import UPPER6, Wiring
 from dataplane.rules.gardener import cidrs
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from dataplane.kernel.process import Process, find
 from dataplane.kernel.routed import addressed
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.topology import DhcpClientSpec
+from dataplane.model.programs import DhcpClientSpec
 from labs.dns64.seam import missing, unconfined
 from labs.site import Site
 

@@ -8,7 +8,7 @@ from dataplane.kernel import netns
 from dataplane.kernel.netlink import Batch
 from dataplane.kernel.process import Process, find
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.topology import DhcpServerSpec
+from dataplane.model.programs import DhcpServerSpec
 from labs.dns64.seam import missing, unconfined
 from labs.site import Site
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from dataplane.kernel.process import Process, find
 from dataplane.model.address import Address
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.topology import AuthoritySpec, ResolverSpec
+from dataplane.model.programs import AuthoritySpec, ResolverSpec
 from labs.dns64.seam import answering, missing, unconfined
 from labs.dns64.zones import zone_files
 from labs.site import Site

@@ -14,7 +14,7 @@ from dataplane.kernel import netns
 from dataplane.kernel.process import Placement, Process, find
 from dataplane.model.address import Address
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.topology import ResolverSpec
+from dataplane.model.programs import ResolverSpec
 from labs import wire
 from labs.site import Site
 

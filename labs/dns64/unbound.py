@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dataplane.kernel.process import Process, find
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.topology import ResolverSpec
+from dataplane.model.programs import ResolverSpec
 from labs.dns64.seam import answering, missing, unconfined
 from labs.site import Site
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dataplane.model.address import Address
-from dataplane.model.topology import AuthoritySpec, Record
+from dataplane.model.programs import AuthoritySpec, Record
 
 TTL = 300
 NEGATIVE_TTL = 30

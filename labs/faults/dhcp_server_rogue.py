@@ -9,7 +9,8 @@ from ipaddress import IPv6Address, IPv6Network
 from random import Random
 
 from dataplane.model.plan import Plan
-from dataplane.model.topology import DhcpServerSpec, Role, Topology
+from dataplane.model.programs import DhcpServerSpec
+from dataplane.model.topology import Role, Topology
 from dataplane.planning.underlay import NETWORK, NODES
 from dataplane.planning.wiring import Wiring
 from dataplane.rules.gardener import cidrs

@@ -6,8 +6,9 @@ from random import Random
 
 from dataplane.model.address import Family
 from dataplane.model.plan import Plan
+from dataplane.model.programs import ForwardProxySpec
 from dataplane.model.stimulus import Endpoint
-from dataplane.model.topology import ForwardProxySpec, Topology
+from dataplane.model.topology import Topology
 from labs.fault import Fault, Faulted, needs_egress_proxy
 
 ANY = IPv4Address(0)

@@ -8,7 +8,8 @@ from random import Random
 
 from dataplane.model.address import Family, family_of
 from dataplane.model.plan import Plan
-from dataplane.model.topology import ListenerSpec, Topology
+from dataplane.model.programs import ListenerSpec
+from dataplane.model.topology import Topology
 from labs.fault import Fault, Faulted, needs_dual_stack, victim_pod
 
 

@@ -9,7 +9,8 @@ from random import Random
 
 from dataplane.model.address import Family
 from dataplane.model.plan import Plan
-from dataplane.model.topology import ListenerSpec, Topology
+from dataplane.model.programs import ListenerSpec
+from dataplane.model.topology import Topology
 from labs.fault import Fault, Faulted, with_ruleset
 from labs.faults import ipv4_leak
 

@@ -10,7 +10,8 @@ from random import Random
 
 from dataplane.model.address import Family
 from dataplane.model.plan import Plan
-from dataplane.model.topology import ListenerSpec, Topology
+from dataplane.model.programs import ListenerSpec
+from dataplane.model.topology import Topology
 from labs.fault import Fault, Faulted, victim_pod
 
 EVERYWHERE = IPv4Address(0)

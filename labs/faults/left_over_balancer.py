@@ -9,7 +9,8 @@ from random import Random
 
 from dataplane.model.address import family_of
 from dataplane.model.plan import Plan
-from dataplane.model.topology import Record, Topology
+from dataplane.model.programs import Record
+from dataplane.model.topology import Topology
 from labs.fault import Fault, Faulted, needs_old_balancer, old_balancers
 
 

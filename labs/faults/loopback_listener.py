@@ -8,7 +8,8 @@ from ipaddress import ip_address
 from random import Random
 
 from dataplane.model.plan import Plan
-from dataplane.model.topology import ListenerSpec, Topology
+from dataplane.model.programs import ListenerSpec
+from dataplane.model.topology import Topology
 from labs.fault import Fault, Faulted, always, victim_pod
 
 

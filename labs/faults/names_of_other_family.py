@@ -9,7 +9,8 @@ from random import Random
 
 from dataplane.model.address import Family
 from dataplane.model.plan import Plan
-from dataplane.model.topology import Record, Topology
+from dataplane.model.programs import Record
+from dataplane.model.topology import Topology
 from labs.fault import Fault, Faulted
 
 # Where nobody is in any lab: documentation and benchmarking addresses (RFC 3849, RFC 2544).

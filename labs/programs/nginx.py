@@ -10,8 +10,8 @@ from pathlib import Path
 from dataplane.kernel.process import Process
 from dataplane.model.address import Address, Family
 from dataplane.model.errors import UnsupportedError
+from dataplane.model.programs import WebSpec
 from dataplane.model.stimulus import Endpoint
-from dataplane.model.topology import WebSpec
 from labs.dns64.seam import missing
 from labs.programs import seam
 from labs.site import Site

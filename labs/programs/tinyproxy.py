@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dataplane.kernel.process import Process
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.topology import ForwardProxySpec
+from dataplane.model.programs import ForwardProxySpec
 from labs.dns64.seam import missing
 from labs.programs import seam
 from labs.site import Site

@@ -12,18 +12,9 @@ from dataplane.model.answer import Answer, Expectation, Finding, NotApplicable, 
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.plan import NodePlan, Plan, PodPlan, ServerPlan
 from dataplane.model.problem import Severity
+from dataplane.model.programs import AuthoritySpec, ResolverSpec
 from dataplane.model.seen import ConnectResult, ConnectSeen, FlowSeen, ProbeReport
-from dataplane.model.topology import (
-    AuthoritySpec,
-    End,
-    Link,
-    Namespace,
-    Point,
-    ResolverSpec,
-    Role,
-    Tap,
-    Topology,
-)
+from dataplane.model.topology import End, Link, Namespace, Point, Role, Tap, Topology
 
 HOSTILE = 'evil"} 1\n# EOF\n<script>alert(1)</script>\\\x1b[31m'
 POD = IPv6Address("2001:db8:1::a")

@@ -239,7 +239,7 @@ def test_two_watchers_do_not_blind_each_other(pair, flows):
 
 CHILD = """
 import sys
-from dataplane.model.topology import Point, Tap
+from dataplane.model.topology import (Point, Tap)
 from probes.watch import Watch
 tap = Tap(name="a", namespace=sys.argv[1], interface="e0", index=int(sys.argv[2]), point=Point.POD,
           owner="a", leaving_is_ingress=False)

@@ -308,7 +308,7 @@ def on_devices(pair):
 
 CHILD = """
 import sys
-from dataplane.model.topology import Point, Tap
+from dataplane.model.topology import (Point, Tap)
 from probes.watch import Watch
 tap = Tap(name="a", namespace=sys.argv[1], interface="e0", index=int(sys.argv[2]), point=Point.POD,
           owner="a", leaving_is_ingress=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dataplane.model.topology import Record
+from dataplane.model.programs import Record
 from labs import dns64
 from labs.dns64.seam import _Question
 from labs.dns64.zones import zone_files

@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import count
 
+from dataplane.model.programs import AuthoritySpec, ListenerSpec, Record, ResolverSpec
 from dataplane.model.topology import (
-    AuthoritySpec,
     End,
     Link,
-    ListenerSpec,
     MasqueradeSpec,
     Namespace,
     Neighbour,
-    Record,
-    ResolverSpec,
     Role,
     Route,
     ServiceRule,

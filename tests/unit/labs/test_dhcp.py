@@ -3,7 +3,7 @@
 from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 
-from dataplane.model.topology import DhcpServerSpec
+from dataplane.model.programs import DhcpServerSpec
 from dataplane.session.prepare import Shape, prepare_scenario
 from labs import scenario as scenarios
 from labs.dhcp import dnsmasq

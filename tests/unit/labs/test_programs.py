@@ -9,8 +9,8 @@ import pytest
 from dataplane.kernel import process
 from dataplane.model.address import Family
 from dataplane.model.errors import UnsupportedError
+from dataplane.model.programs import BalancerSpec, ForwardProxySpec, WebSpec
 from dataplane.model.stimulus import Endpoint
-from dataplane.model.topology import BalancerSpec, ForwardProxySpec, WebSpec
 from dataplane.planning.topology import topology
 from labs import resolution
 from labs.programs import haproxy, nginx, tinyproxy

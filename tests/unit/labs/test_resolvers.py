@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
-from dataplane.model.topology import ResolverSpec
+from dataplane.model.programs import ResolverSpec
 from labs.dns64 import bind, unbound
 
 SPEC = ResolverSpec(

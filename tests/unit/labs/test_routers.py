@@ -3,7 +3,7 @@
 from dataclasses import replace
 from ipaddress import IPv6Network
 
-from dataplane.model.topology import AdvertiserSpec
+from dataplane.model.programs import AdvertiserSpec
 from labs import routers
 from labs.fault import faults
 from tests.unit.plans import dual_stack, six_only
