@@ -6,15 +6,14 @@ to ask for it. Where addresses are leased it says so, with the prefix that they 
 on-link (section 4.6.2, flag L): pods of other nodes are in it, and are reached by the router.
 """
 
-import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 
 from dataplane.kernel.process import Process, find
 from dataplane.kernel.routed import routed
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.programs import AdvertiserSpec
 from labs.dns64.seam import missing
+from labs.patience import patiently
 from labs.site import Site
 
 PROGRAM = PACKAGE = "radvd"
@@ -80,7 +79,9 @@ async def start(spec: AdvertiserSpec, site: Site) -> Process:
 
 async def _learned(spec: AdvertiserSpec, site: Site) -> None:
     """Wait for the default routes of all learners, one after another, up to a common deadline."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LEARN):
-            for learner in spec.learners:
-                await routed(site.namespace(learner), DEFAULT)
+
+    async def all_of_them() -> None:
+        for learner in spec.learners:
+            await routed(site.namespace(learner), DEFAULT)
+
+    await patiently(all_of_them, LEARN)

@@ -5,8 +5,6 @@ All that it writes is in the run's directory, and what it learns is taken by a s
 hardware address (`-D LL`, RFC 8415 section 11.4), which is the topology's.
 """
 
-import asyncio
-from contextlib import suppress
 from pathlib import Path
 
 from dataplane.kernel.process import Process, find
@@ -14,6 +12,7 @@ from dataplane.kernel.routed import addressed
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.programs import DhcpClientSpec
 from labs.dns64.seam import missing, unconfined
+from labs.patience import patiently
 from labs.site import Site
 
 PROGRAM, PACKAGE = "dhclient", "isc-dhcp-client"
@@ -46,9 +45,7 @@ async def start(spec: DhcpClientSpec, site: Site) -> Process:
         name, [*argv, spec.interface], place, log=site.file(f"{name}.log")
     )
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LEASE):
-                await addressed(site.namespace(spec.namespace))
+        await patiently(lambda: addressed(site.namespace(spec.namespace)), LEASE)
     except BaseException:
         await process.stop()
         raise
