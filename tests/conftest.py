@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -47,7 +48,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--long", action="store_true", help="run the long tests as well")
 
 
+def _catch_what_is_ignored() -> None:
+    """Do nothing about signals that are ignored, rather than ignore them.
+
+    Whoever started this may have had them ignored (`nohup`, a script's `&`). Programs inherit that,
+    and then end at no signal that a test sends them; what is caught, they do not inherit.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _catch_what_is_ignored()
     settings.load_profile("long" if config.getoption("--long") else "quick")
     words: str = config.getoption("--must-have")
     promised: frozenset[str] = frozenset(filter(None, words.split(",")))
