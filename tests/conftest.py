@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def _catch_what_is_ignored() -> None:
     Whoever started this may have had them ignored (`nohup`, a script's `&`). Programs inherit that,
     and then end at no signal that a test sends them; what is caught, they do not inherit.
     """
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda _number, _frame: None)
 
@@ -124,6 +125,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if lacking.keys() & promised:
         pytest.fail(f"promised by --must-have but missing: {reasons}", pytrace=False)
     pytest.skip(reasons)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Return a directory with a path so short that sockets fit in it (unix(7): 108 octets)."""
+    with TemporaryDirectory(prefix="sx-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")

@@ -44,12 +44,12 @@ def process_of(sandbox: str) -> str:
     raise AssertionError(f"no process is in the groups of {sandbox}")
 
 
-def test_what_ipmasq_does_is_named_with_its_rule_and_is_no_error(node, unique, tmp_path):
+def test_what_ipmasq_does_is_named_with_its_rule_and_is_no_error(node, unique, short):
     runtime = import_module("tests.netns.node.runtime").runtime  # needs grpcio
     with (
-        runtime(node.name, tmp_path, NETWORK, unique) as made,
+        runtime(node.name, short, NETWORK, unique) as made,
         made.pod("web-0", UID, unique) as sandbox,
-        attached(node, "--node-root", str(tmp_path), "--cri", str(made.socket)) as lines,
+        attached(node, "--node-root", str(short), "--cri", str(made.socket)) as lines,
     ):
         ping = ["ping", "-c", "1", "-W", "2", OUTSIDE]
         inside(node.name, "nsenter", "-t", process_of(sandbox), "--net", *ping)

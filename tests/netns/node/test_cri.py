@@ -40,10 +40,10 @@ def namespace(unique):
         netns.remove(unique)
 
 
-def test_what_a_runtime_says_names_the_pods_of_its_groups(namespace, unique, tmp_path):
+def test_what_a_runtime_says_names_the_pods_of_its_groups(namespace, unique, short):
     runtime = import_module("tests.netns.node.runtime").runtime  # needs grpcio
-    with runtime(namespace, tmp_path, NETWORK, unique) as node:
-        asked = Runtime(tmp_path)
+    with runtime(namespace, short, NETWORK, unique) as node:
+        asked = Runtime(short)
         assert (asked.socket, asked.sandboxes(), asked.trouble) == (node.socket, (), "")
 
         with (
@@ -51,8 +51,8 @@ def test_what_a_runtime_says_names_the_pods_of_its_groups(namespace, unique, tmp
             node.pod("agent", OTHER, unique, network=2) as agent,
         ):
             told = {sandbox.id: sandbox for sandbox in asked.sandboxes()}
-            files = Pods(tmp_path, told.values())
-            named = Pods(tmp_path / "nothing-here", told.values())
+            files = Pods(short, told.values())
+            named = Pods(short / "nothing-here", told.values())
         assert asked.sandboxes() == ()
 
     assert set(told) == {web, agent}
