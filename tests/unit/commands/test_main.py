@@ -132,7 +132,7 @@ def test_an_invalid_manifest_is_not_planned(capsys, tmp_path):
     [
         (("plan", "/nowhere/shoot.yaml"), "sixscope: /nowhere/shoot.yaml: no such file\n"),
         (("plan", "shoot.yaml"), "sixscope: shoot.yaml: no such file\n"),
-        (("run", "dual-stak"), "no scenario of that name; did you mean dual-stack?"),
+        (("run", "dual-stak"), "no scenario of that name; did you mean dual-stack or"),
         (("run", "zzz"), "`sixscope scenarios` shows all"),
     ],
 )
