@@ -96,8 +96,21 @@ enter() {
     fi
     set -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"
     [ -n "$FRESH_GROUP" ] || exec "$@"
+    # Controllers of version 1 as the machine has them: what stands alone at /sys/fs/cgroup is taken by
+    # runc for the version 2 that has them all.
+    groups=$root/sys/fs/cgroup
+    legacy=$(awk '$3 == "cgroup" { print $2 }' /proc/mounts)
+    if [ -n "$legacy" ]; then
+        mount -t tmpfs tmpfs "$groups"
+        for hierarchy in $legacy; do
+            mkdir "$groups/${hierarchy##*/}"
+            mount --bind "$hierarchy" "$groups/${hierarchy##*/}"
+        done
+        groups=$groups/unified
+        mkdir "$groups"
+    fi
     # shellcheck disable=SC2016 # it is the inner shell that expands
-    exec unshare --cgroup sh -c 'mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup" && shift && exec "$@"' sh "$root" "$@"
+    exec unshare --cgroup sh -c 'mount -t cgroup2 cgroup2 "$1" && shift && exec "$@"' sh "$groups" "$@"
 }
 
 case ${1:-} in
