@@ -13,6 +13,7 @@ from dataplane.kernel import bpf, hooks, netlink, netns
 from dataplane.kernel.btf import Btf
 from dataplane.kernel.hooks import Attachment, Direction, Place
 from dataplane.kernel.maps import Table
+from dataplane.kernel.rtnetlink import NetlinkError
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.topology import Tap
 from probes.flows import Flows
@@ -85,7 +86,10 @@ def missing() -> str | None:
 
 def is_above(index: int) -> bool:
     """Tell whether an interface of the calling thread's namespace is one of `ABOVE`."""
-    return any(link["index"] == index and link["kind"] in ABOVE for link in netlink.links())
+    try:
+        return netlink.link(index)["kind"] in ABOVE
+    except NetlinkError:
+        return False  # it has gone, which others say
 
 
 class Tracepoints(Flows):
@@ -114,6 +118,8 @@ class Tracepoints(Flows):
         kernel has no such tracepoints, or does not tell namespaces apart.
         """
         _verify(tap)
+        if is_above(tap.index):
+            self._above.add(tap.name)
         cookie = netns.cookie()
         if not cookie:
             raise UnsupportedError(
@@ -146,8 +152,7 @@ class Tracepoints(Flows):
 
     def close(self) -> None:
         """Let go of the tracepoints, and unload."""
-        while self._links:
-            self._links.pop().close()
+        self._end()
         super().close()
 
     def _begin(self) -> None:
@@ -155,9 +160,12 @@ class Tracepoints(Flows):
             for name, point in POINTS.items():
                 self._links.append(hooks.attach_tracepoint(self.module.program(name), point))
         except BaseException:
-            while self._links:
-                self._links.pop().close()
+            self._end()
             raise
+
+    def _end(self) -> None:
+        while self._links:
+            self._links.pop().close()
 
 
 class _Entry(Attachment):

@@ -234,22 +234,15 @@ def links() -> list[dict[str, Any]]:
     `master` the index of the bridge that it is a port of, `managed` the flag M of the router
     advertisement that was taken last (RFC 4861 section 4.2), None where none was.
     """
-    return [
-        {
-            "index": message["index"],
-            "name": message.get_attr("IFLA_IFNAME"),
-            "mac": message.get_attr("IFLA_ADDRESS"),
-            "up": bool(message["flags"] & IFF_UP),
-            "mtu": message.get_attr("IFLA_MTU"),
-            "kind": _kind(message),
-            "carrier": bool(message.get_attr("IFLA_CARRIER")),
-            "peer": message.get_attr("IFLA_LINK"),
-            "nsid": message.get_attr("IFLA_LINK_NETNSID"),
-            "master": message.get_attr("IFLA_MASTER"),
-            "managed": _managed(message),
-        }
-        for message in _dump(RTM_GETLINK, ifinfmsg())
-    ]
+    return [_link(message) for message in _dump(RTM_GETLINK, ifinfmsg())]
+
+
+def link(index: int) -> dict[str, Any]:
+    """Return one link of the calling thread's namespace as `links` does; NetlinkError without it."""
+    request = ifinfmsg()
+    request["index"] = index
+    (message,) = _ask(RTM_GETLINK, request, NLM_F_REQUEST)
+    return _link(message)
 
 
 def addresses() -> list[tuple[int, str]]:
@@ -338,8 +331,13 @@ async def carrier(where: str, interface: str, *, seconds: float) -> None:
 
 
 def _dump(kind: int, request: nlmsg) -> list[Any]:
+    return _ask(kind, request, NLM_F_REQUEST | NLM_F_DUMP)
+
+
+def _ask(kind: int, request: nlmsg, flags: int) -> list[Any]:
+    """Return what the kernel answers: one message, or as many as there are to a dump."""
     request["header"]["type"] = kind
-    request["header"]["flags"] = NLM_F_REQUEST | NLM_F_DUMP
+    request["header"]["flags"] = flags
     request["header"]["sequence_number"] = 1
     request.encode()
     marshal = MarshalRtnl()
@@ -353,8 +351,26 @@ def _dump(kind: int, request: nlmsg) -> list[Any]:
                     return found
                 if header["type"] == NLMSG_ERROR:
                     code = getattr(header.get("error"), "code", errno.EIO)
-                    raise NetlinkError(code, f"dump {kind}: {os.strerror(code)}")
+                    raise NetlinkError(code, f"request {kind}: {os.strerror(code)}")
                 found.append(message)
+                if not flags & NLM_F_DUMP:
+                    return found
+
+
+def _link(message: Any) -> dict[str, Any]:  # noqa: ANN401 - pyroute2 has no types
+    return {
+        "index": message["index"],
+        "name": message.get_attr("IFLA_IFNAME"),
+        "mac": message.get_attr("IFLA_ADDRESS"),
+        "up": bool(message["flags"] & IFF_UP),
+        "mtu": message.get_attr("IFLA_MTU"),
+        "kind": _kind(message),
+        "carrier": bool(message.get_attr("IFLA_CARRIER")),
+        "peer": message.get_attr("IFLA_LINK"),
+        "nsid": message.get_attr("IFLA_LINK_NETNSID"),
+        "master": message.get_attr("IFLA_MASTER"),
+        "managed": _managed(message),
+    }
 
 
 def _local(message: Any) -> str:  # noqa: ANN401 - pyroute2 has no types

@@ -275,6 +275,15 @@ def test_taps_come_and_go(pair):
         assert blind["a"] == "its interface is gone"
 
 
+def test_a_device_above_another_one_is_blind_for_what_arrives(pair):
+    ip(pair.a, "link", "add", "link", "e0", "name", "m0", "index", "109", "type", "macvlan")
+    above = dataclasses.replace(pair.tap("a"), name="above", interface="m0", index=109)
+    with watching(pair.tap("a"), above, **ZERO_TOUCH) as watch:
+        blind = {report.where: report.blind for report in watch.reports()}
+    assert blind["above"] == "what arrives is seen only at the device below it"
+    assert blind["a"] is None
+
+
 def test_an_interface_that_vanished_is_said(pair):
     with watching(pair.tap("a"), **ZERO_TOUCH) as watch:
         ip(pair.a, "link", "delete", "e0")
