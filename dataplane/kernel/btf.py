@@ -8,6 +8,7 @@ import struct
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from dataplane.model.errors import UnsupportedError
@@ -81,6 +82,7 @@ class Btf:
             raise _unreadable(f"a type that is cut off at octet {length}")
 
     @classmethod
+    @lru_cache(maxsize=1)  # several ask at once, a reading takes 0.2 s, and it never changes
     def of_kernel(cls, path: Path = KERNEL) -> "Btf":
         """Read the running kernel's; UnsupportedError where it tells nothing of its types."""
         try:

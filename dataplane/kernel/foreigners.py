@@ -10,13 +10,11 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
-from dataplane.kernel import bpfcall
+from dataplane.kernel import bpfcall, symbols
 from dataplane.kernel.bpfcall import Command
 from dataplane.kernel.clsact import Parent, TrafficControl
 
-SYMBOLS = Path("/proc/kallsyms")
 BASE, PEER = "__bpf_call_base", "bpf_redirect_peer"
 TCX = 46, 47
 CALL = 0x85
@@ -63,15 +61,8 @@ def past_the_host_side(programs: Iterable[int]) -> tuple[str, ...]:
 
 def _distance() -> int | None:
     """Return how far the helper lies behind what calls are counted from; None when it is not told."""
-    wanted: dict[str, int] = {}
-    with suppress(OSError), SYMBOLS.open(encoding="ascii", errors="replace") as lines:
-        for line in lines:
-            address, _, name = line.split(maxsplit=2)
-            if name.rstrip() in (BASE, PEER):
-                wanted[name.rstrip()] = int(address, 16)
-    if len(wanted) < 2 or not all(wanted.values()):
-        return None
-    return wanted[PEER] - wanted[BASE]
+    wanted = {name: number for number, _, name in symbols.shown() if name in (BASE, PEER)}
+    return wanted[PEER] - wanted[BASE] if len(wanted) == 2 else None
 
 
 def _calls(instructions: bytes) -> Iterator[int]:
