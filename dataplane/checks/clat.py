@@ -267,11 +267,7 @@ def judge(view: View) -> Judgement:
     bench.judge()
     bench.judge_unsent()
     bench.judge_outcomes()
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

@@ -215,11 +215,7 @@ def judge(view: View) -> Judgement:
             for passage in passages(exchange.request, bench.sights, bench.places):
                 bench.watch(passage)
     bench.judge_conduct()
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

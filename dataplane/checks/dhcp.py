@@ -230,10 +230,8 @@ def judge(view: View) -> Judgement:
         doubts += node.judge(ledger)
     _shared(ledger, nodes)
     looked_at = _unsaid(view, ledger)
-    return Judgement(
-        looked_at=looked_at + sum(node.looked_at for node in nodes),
-        findings=ledger.findings(),
-        doubts=tuple(doubts),
+    return ledger.judgement(
+        looked_at=looked_at + sum(node.looked_at for node in nodes), doubts=doubts
     )
 
 

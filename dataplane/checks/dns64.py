@@ -201,11 +201,7 @@ def judge(view: View) -> Judgement:
     bench = _Bench(view, view.plan.nat64.prefix)
     for question in questions(view.plan):
         bench.judge(question)
-    return Judgement(
-        looked_at=bench.answers.packets,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.answers.packets, doubts=bench.doubts)
 
 
 CHECK = Check(

@@ -158,11 +158,7 @@ def judge(view: View) -> Judgement:
     bench = _Bench(view)
     for question in questions(view.plan):
         bench.judge(question)
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

@@ -98,13 +98,17 @@ class _Bench:
         if came is None and not self.sights.watched(Point.PROXY, name):
             self.doubts.append(f"{stimulus.id}: {name} was not watched")
             return
+        used = None if outcome.peer is None else self.onwards.of_sender(outcome.peer)
+        if outcome.ok and used is None and came is not None and exchange.answer is not None:
+            self.doubts.append(f"{stimulus.id} succeeded, not confirmed by packets of the proxy")
+            return
         self.looked_at += 1
         if came is None:
             self._not_reached(stimulus, exchange)
         elif exchange.answer is None:
             self._deaf(stimulus, exchange)
-        elif outcome.ok:
-            self._reached(stimulus, outcome, server, came.time_ns)
+        elif outcome.ok and used is not None:
+            self._reached(stimulus, outcome, server, came.time_ns, used)
         else:
             self._beyond(stimulus, outcome, server, came.time_ns)
 
@@ -143,13 +147,10 @@ class _Bench:
             evidence=f"{self._headline(stimulus)}: {self.sights.trail(exchange.request)}",
         )
 
-    def _reached(self, stimulus: Reach, outcome: Outcome, server: ServerPlan, came_ns: int) -> None:
+    def _reached(
+        self, stimulus: Reach, outcome: Outcome, server: ServerPlan, came_ns: int, used: Onward
+    ) -> None:
         """Compare the family that the server was reached in with the one that it should have been."""
-        used = None if outcome.peer is None else self.onwards.of_sender(outcome.peer)
-        if used is None:
-            self.looked_at -= 1
-            self.doubts.append(f"{stimulus.id} succeeded, not confirmed by packets of the proxy")
-            return
         wanted = _wanted(server)
         if used.begin.family is wanted:
             return
@@ -210,11 +211,7 @@ def judge(view: View) -> Judgement:
     for stimulus in view.stimuli:
         if isinstance(stimulus, Reach):
             bench.judge(stimulus, view.outcomes.get(stimulus.id))
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

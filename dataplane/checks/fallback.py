@@ -235,11 +235,7 @@ def judge(view: View) -> Judgement:
     for process, attempts in bench.processes.items():
         bench.judge(process, attempts)
     bench.confirm()
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

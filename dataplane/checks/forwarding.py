@@ -69,7 +69,7 @@ def judge(view: View) -> Judgement:
         looked_at += len(values)
         doubts += [f"{node.name}: {_dotted(n)} was not read" for n in EVERY if n not in values]
         _judge(ledger, Forwarding(node=node, values=values), pods)
-    return Judgement(looked_at=looked_at, findings=ledger.findings(), doubts=tuple(doubts))
+    return ledger.judgement(looked_at=looked_at, doubts=doubts)
 
 
 def _judge(ledger: Ledger, of: Forwarding, pods: Iterable[str]) -> None:

@@ -164,11 +164,7 @@ def judge(view: View) -> Judgement:
         bench.judge(stimulus, view.outcomes.get(stimulus.id))
     bench.judge_flows()
     account = bench.account
-    return Judgement(
-        looked_at=account.looked_at,
-        findings=account.ledger.findings(),
-        doubts=tuple(account.doubts),
-    )
+    return account.ledger.judgement(looked_at=account.looked_at, doubts=account.doubts)
 
 
 def _named(outcome: Outcome | None) -> bool:

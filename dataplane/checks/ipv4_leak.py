@@ -72,7 +72,7 @@ def judge(view: View) -> Judgement:
         own = _for_clat(view.plan, flow, tap) or _of_nat64(view.plan, flow, tap)
         if flow.family is Family.IPV4 and not own:
             _blame(ledger, flow, tap, places)
-    return Judgement(looked_at=looked_at, findings=ledger.findings())
+    return ledger.judgement(looked_at=looked_at)
 
 
 def _for_clat(plan: Plan, flow: FlowSeen, tap: Tap) -> bool:

@@ -94,7 +94,7 @@ def judge(view: View) -> Judgement:
     read = {report.where for report in view.evidence.reports if report.probe == PROBE}
     unread = [host.name for host in _hosts(view.plan) if host.name not in read]
     doubts = tuple(f"{name}: its sockets were not read" for name in unread)
-    return Judgement(looked_at=looked_at, findings=ledger.findings(), doubts=doubts)
+    return ledger.judgement(looked_at=looked_at, doubts=doubts)
 
 
 def _hosts(plan: Plan) -> tuple[PodPlan | NodePlan, ...]:

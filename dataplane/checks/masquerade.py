@@ -276,11 +276,7 @@ def judge(view: View) -> Judgement:
         bench.judge_edge(exchange)
     for exchange in found:  # whoever is hidden from everybody is known by now
         bench.judge_services(exchange)
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=bench.doubts(),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts())
 
 
 CHECK = Check(

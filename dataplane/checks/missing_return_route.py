@@ -167,7 +167,7 @@ def judge(view: View) -> Judgement:
     bench = _Bench(view)
     bench.judge_routes()
     bench.judge_packets()
-    return Judgement(looked_at=bench.looked_at, findings=bench.ledger().findings())
+    return bench.ledger().judgement(looked_at=bench.looked_at)
 
 
 CHECK = Check(

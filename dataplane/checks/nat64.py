@@ -291,11 +291,7 @@ def judge(view: View) -> Judgement:
         bench.judge(exchange)
     bench.not_reached()
     bench.not_sent()
-    return Judgement(
-        looked_at=bench.looked_at(),
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at(), doubts=bench.doubts)
 
 
 CHECK = Check(

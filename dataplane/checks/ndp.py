@@ -256,11 +256,7 @@ def judge(view: View) -> Judgement:
         neighbours.gather()
         doubts += neighbours.judge(ledger)
         doubts += _missing(neighbours, (finding.subject for finding in ledger.findings()))
-    return Judgement(
-        looked_at=neighbours.looked_at + routers.looked_at,
-        findings=ledger.findings(),
-        doubts=tuple(doubts),
-    )
+    return ledger.judgement(looked_at=neighbours.looked_at + routers.looked_at, doubts=doubts)
 
 
 CHECK = Check(

@@ -163,10 +163,8 @@ def judge(view: View) -> Judgement:
     bench.judge()
     several = len({pod.node for pod in view.plan.actors}) > 1
     doubts = ("no packet between two nodes was seen at an uplink",)
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=doubts if several and not bench.crossed else (),
+    return bench.ledger.judgement(
+        looked_at=bench.looked_at, doubts=doubts if several and not bench.crossed else ()
     )
 
 

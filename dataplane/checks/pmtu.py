@@ -298,11 +298,7 @@ def judge(view: View) -> Judgement:
     bench.judge()
     bench.narrow_links()
     bench.wrong_words()
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

@@ -219,11 +219,7 @@ def judge(view: View) -> Judgement:
             bench.doubts.append(f"{trial.id(NAME)} was not carried out")
         else:
             bench.judge(trial, stimulus)
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

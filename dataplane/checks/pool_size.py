@@ -122,7 +122,7 @@ def judge(view: View) -> Judgement:
     bench = _Bench(view)
     for pool in _ranged(view.plan):
         bench.judge(pool)
-    return Judgement(looked_at=bench.looked_at, findings=bench.ledger.findings())
+    return bench.ledger.judgement(looked_at=bench.looked_at)
 
 
 CHECK = Check(

@@ -252,11 +252,7 @@ def judge(view: View) -> Judgement:
     for stimulus in view.stimuli:
         if isinstance(stimulus, Reach):
             bench.judge(stimulus)
-    return Judgement(
-        looked_at=bench.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(bench.doubts),
-    )
+    return bench.ledger.judgement(looked_at=bench.looked_at, doubts=bench.doubts)
 
 
 CHECK = Check(

@@ -200,10 +200,8 @@ def judge(view: View) -> Judgement:
     bench.judge_routes()
     inbound = Inbound(view, bench.ledger)
     inbound.judge()
-    return Judgement(
-        looked_at=bench.looked_at + inbound.looked_at,
-        findings=bench.ledger.findings(),
-        doubts=tuple(inbound.doubts),
+    return bench.ledger.judgement(
+        looked_at=bench.looked_at + inbound.looked_at, doubts=inbound.doubts
     )
 
 

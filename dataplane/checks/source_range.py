@@ -68,7 +68,7 @@ def judge(view: View) -> Judgement:
             _blame(ledger, flow, tap, promise, places)
     if not sights.owners(Point.POD):
         doubts["no pod's interface was watched"] = None
-    return Judgement(looked_at=looked_at, findings=ledger.findings(), doubts=tuple(doubts))
+    return ledger.judgement(looked_at=looked_at, doubts=doubts)
 
 
 def _judged(view: View, flow: FlowSeen) -> bool:

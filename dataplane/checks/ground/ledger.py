@@ -1,8 +1,9 @@
 """Findings put together: one per subject and cause, with what speaks for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dataplane.model.answer import Finding
+from dataplane.model.answer import Finding, Judgement
 from dataplane.model.problem import Severity
 
 SHOWN = 12
@@ -57,6 +58,10 @@ class Ledger:
             )
             for (subject, cause), entry in sorted(self._entries.items())
         )
+
+    def judgement(self, *, looked_at: int, doubts: Iterable[str] = ()) -> Judgement:
+        """Return what a check makes of the evidence: these findings, and what it could not tell."""
+        return Judgement(looked_at=looked_at, findings=self.findings(), doubts=tuple(doubts))
 
 
 def _shown(evidence: list[str]) -> tuple[str, ...]:
