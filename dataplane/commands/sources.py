@@ -11,12 +11,12 @@ from dataplane.commands.verb import Exit, UsageError
 from dataplane.model.answer import Finding, State
 from dataplane.model.cluster import Cluster
 from dataplane.model.evidence import Evidence
+from dataplane.model.node import NODE
 from dataplane.model.problem import InvalidInputError, Severity
 from dataplane.model.seen import ProbeReport
 from dataplane.rules.nodeexpected import expect
 from dataplane.session.blame import Blame
 from dataplane.session.expecting import (
-    NODE,
     Contradiction,
     Judged,
     Promise,

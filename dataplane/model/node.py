@@ -7,6 +7,9 @@ from dataplane.model.address import Address, Family, Network
 from dataplane.model.expected import Expected
 from dataplane.model.proxy import ProxyPlan
 
+NODE = "node"
+"""What the node is called that one stands on: the owner of its uplinks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:

@@ -13,12 +13,10 @@ from dataplane.model.problem import InvalidInputError, Source
 from dataplane.rules.fielderror import invalid
 
 SERVER = "dhcp"
-LINK_LOCAL = IPv6Address(
-    "fe80::547"
-)  # apart from those of nodes (planning.underlay) and of routers
-FIRST = (
-    2  # address of the pool that may be the server's: below are the subnet's own and the router's
-)
+# Apart from those of nodes (planning.underlay) and of routers.
+LINK_LOCAL = IPv6Address("fe80::547")
+# Address of the pool that may be the server's: below are the subnet's own and the router's.
+FIRST = 2
 RANGE = 64  # prefix length of what one range of dnsmasq can be a part of (dnsmasq(8), --dhcp-range)
 
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from dataplane.model.address import Address
+from dataplane.model.node import NODE
 from dataplane.model.seen import DropSeen, FlowSeen
 from dataplane.model.topology import Point, Tap
 from dataplane.session.remembered import Remembered
-
-NODE = "node"  # the owner of uplinks (`probes.node.interfaces`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

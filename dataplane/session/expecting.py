@@ -15,7 +15,7 @@ from dataplane.model.answer import Answer, Finding, Judgement, State
 from dataplane.model.cluster import Cluster, RangeWish, Strategy
 from dataplane.model.evidence import Evidence
 from dataplane.model.expected import Expected, Witness
-from dataplane.model.node import NodeExpected, PodFacts
+from dataplane.model.node import NODE, NodeExpected, PodFacts
 from dataplane.model.plan import NodePlan, Plan, PodPlan
 from dataplane.model.problem import Severity
 from dataplane.model.proxy import ProxyPlan
@@ -26,7 +26,6 @@ from dataplane.planning.workload import proxy_of
 from dataplane.rules.nodeexpected import inside, outside, worded
 from dataplane.verify import judge
 
-NODE = "node"  # the owner of a node's uplinks
 MOST_WAYS = 20_000
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "cluster-cidr-mismatch": ("families", "proxy"),

@@ -1,4 +1,4 @@
-"""What the programs of an ingress have in common: how they are started, and when they are ready."""
+"""What the programs before and behind pods (ingress, proxy) have in common: how they are started, and when they are ready."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -14,6 +14,7 @@ from pathlib import Path
 from dataplane.kernel import netlink, netns
 from dataplane.kernel.namespaceid import namespace_id
 from dataplane.model.errors import UnsupportedError
+from dataplane.model.node import NODE
 from dataplane.model.topology import Point, Tap
 from probes.node.pods import Pod, Pods, node_root
 
@@ -104,7 +105,7 @@ def uplink(name: str, index: int) -> Tap:
         interface=name,
         index=index,
         point=Point.UPLINK,
-        owner="node",
+        owner=NODE,
         leaving_is_ingress=False,
     )
 

@@ -4,20 +4,17 @@ down as the probes of a real lab show it. It knows nothing of checks and verdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, ip_address
-from itertools import count
 
 from dataplane.model.address import Address, Family, family_of
 from dataplane.model.cluster import Cluster, RangeWish, Strategy
-from dataplane.model.evidence import Evidence, Header
 from dataplane.model.ingress import BalancerPlan, IngressWish, TargetType
 from dataplane.model.plan import Plan
-from dataplane.model.seen import FlowSeen, PacketKind, PacketSeen, ProbeReport
+from dataplane.model.seen import FlowSeen, PacketKind
 from dataplane.model.stimulus import Endpoint, Outcome, Reach, Resolve, Stimulus
 from dataplane.planning.plan import plan as make_plan
-from dataplane.planning.topology import topology
 from dataplane.rules.proxyprotocol import header_length
+from tests.unit.handshakes import MS, Seen
 
-MS = 1_000_000
 REQUEST = 60  # octets that a client sends
 IP = {Family.IPV4: 20, Family.IPV6: 40}
 RANGES = {"nodes": "10.0.2.0/24", "pods": "10.1.0.0/16", "services": "10.0.3.0/24"}
@@ -50,20 +47,15 @@ class Broken:
     foreign: set[str] = field(default_factory=set)  # pods that send IPv6
 
 
-class Comers:
+class Comers(Seen):
     """Clients, balancers and pods of a plan, and what the probes saw of them."""
 
     def __init__(self, plan: Plan, broken: Broken | None = None) -> None:
         assert plan.ingress is not None
-        self.plan, self.ingress = plan, plan.ingress
+        super().__init__(plan)
+        self.ingress = plan.ingress
         self.broken = broken or Broken()
-        self.taps = topology(plan).taps
-        self.now, self.ports, self.stamps = 1_000 * MS, count(40_000), count(9_000_000)
         self.turn = 0
-        self.packets: list[PacketSeen] = []
-        self.flows: list[FlowSeen] = []
-        self.stimuli: list[Stimulus] = []
-        self.outcomes: list[Outcome] = []
 
     def drive(self, stimuli: Iterable[Stimulus]) -> "Comers":
         for stimulus in stimuli:
@@ -82,22 +74,6 @@ class Comers:
             self.now += 50 * MS
         return self
 
-    def evidence(self) -> Evidence:
-        header = Header(version="0", scenario="t", engine="tayga", plan=self.plan, taps=self.taps)
-        reports = tuple(
-            ProbeReport(probe=probe, where=tap.name, hook="tcx")
-            for probe in ("flows", "stamps")
-            for tap in self.taps
-        )
-        return Evidence(
-            header=header,
-            stimuli=tuple(self.stimuli),
-            outcomes=tuple(self.outcomes),
-            flows=tuple(self.flows),
-            packets=tuple(self.packets),
-            reports=reports,
-        )
-
     def _addresses(self, family: Family) -> list[Address]:
         planned = [a for b in self.ingress.named for a in b.addresses]
         found = [a for a in planned if a not in self.broken.unnamed] + list(self.broken.named)
@@ -114,7 +90,7 @@ class Comers:
         if stimulus.pod in self.broken.foreign:
             target = Endpoint(address=ip_address(stimulus.target), port=stimulus.port)
             own = Endpoint(address=ip_address("2001:db8:bad::2"), port=next(self.ports))
-            self._syn([(stimulus.pod, True)], own, target)
+            self.syn([(stimulus.pod, True)], own, target)
         return _outcome(stimulus.id, "ENETUNREACH")
 
     def _come(self, stimulus: Reach) -> Outcome:
@@ -139,16 +115,16 @@ class Comers:
         name, family = balancer.name, family_of(remote.address)
         front = f"{name}-front"
         if name in self.broken.unreachable:
-            self._syn([(client, True)], own, remote)
+            self.syn([(client, True)], own, remote)
             return "TIMEOUT", {}
         way = [(client, True), (front, False)]
         if (name, family) in self.broken.mute:
-            self._syn(way, own, remote)
+            self.syn(way, own, remote)
             return "TIMEOUT", {}
         if (name, family) in self.broken.deaf:
-            self._syn(way, own, remote, back=PacketKind.TCP_RST)
+            self.syn(way, own, remote, back=PacketKind.TCP_RST)
             return "ECONNREFUSED", {}
-        self._syn(way, own, remote, back=PacketKind.TCP_SYN_ACK)
+        self.syn(way, own, remote, back=PacketKind.TCP_SYN_ACK)
         cut = stimulus.pause and name in self.broken.cutting
         self._flow((front, False), own, remote, REQUEST, 400 if cut else 1)
         if name in self.broken.empty:
@@ -163,9 +139,9 @@ class Comers:
         back = f"{balancer.name}-back"
         way = [(back, True), (pod.node, False), (pod.name, False)]
         if balancer.name in self.broken.strange:
-            self._syn(way[:2], via, backend)
+            self.syn(way[:2], via, backend)
             return "TIMEOUT", {}
-        self._syn(way, via, backend, back=PacketKind.TCP_SYN_ACK)
+        self.syn(way, via, backend, back=PacketKind.TCP_SYN_ACK)
         sends = self.ingress.proxy_protocol and balancer.name not in self.broken.silent
         reads = self.ingress.proxy_protocol and pod.name not in self.broken.plain
         header = header_length(family_of(own.address)) if sends else 0
@@ -176,34 +152,9 @@ class Comers:
             return "EBADMSG", {}
         return None, {"local": own, "peer": own if sends else via, "via": via, "server": pod.name}
 
-    def _syn(self, way, source: Endpoint, destination: Endpoint, back=None) -> None:
-        stamp = next(self.stamps)
-        answer = stamp if back is PacketKind.TCP_RST else next(self.stamps)
-        self._pass(PacketKind.TCP_SYN, stamp, way, source, destination)
-        if back is not None:
-            returned = [(tap, not leaving) for tap, leaving in reversed(way)]
-            self._pass(back, answer, returned, destination, source)
-
-    def _pass(self, kind, stamp, way, source, destination) -> None:
-        for tap, leaving in way:
-            self.now += MS // 50
-            self.packets.append(
-                PacketSeen(
-                    tap=tap,
-                    leaving=leaving,
-                    time_ns=self.now,
-                    packet=kind,
-                    stamp=stamp,
-                    family=family_of(source.address),
-                    protocol=6,
-                    source=source.address,
-                    destination=destination.address,
-                    source_port=source.port,
-                    destination_port=destination.port,
-                )
-            )
-            if tap in {n.name for n in self.plan.nodes} | {p.name for p in self.plan.pods}:
-                self._flow((tap, leaving), source, destination, 0, 0)
+    def passed(self, tap, leaving, source, destination) -> None:
+        if tap in {n.name for n in self.plan.nodes} | {p.name for p in self.plan.pods}:
+            self._flow((tap, leaving), source, destination, 0, 0)
 
     def _flow(self, place, source, destination, payload, lasts_ms) -> None:
         family, packets = family_of(source.address), 4

@@ -3,17 +3,13 @@ written down as the probes of a real lab show it. It knows nothing of checks and
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 from dataplane.model.address import Address, Family, family_of
-from dataplane.model.evidence import Evidence, Header
 from dataplane.model.plan import Plan, ServerPlan
-from dataplane.model.seen import PacketKind, PacketSeen, ProbeReport
+from dataplane.model.seen import PacketKind
 from dataplane.model.stimulus import Endpoint, Outcome, Reach
-from dataplane.planning.topology import topology
+from tests.unit.handshakes import MS, Seen
 from tests.unit.plans import SERVERS, six_only
-
-MS = 1_000_000
 
 
 def by_proxy() -> Plan:
@@ -34,16 +30,12 @@ class Broken:
     backwards: bool = False  # tries IPv4 first
 
 
-class Goers:
+class Goers(Seen):
     """Pods of a plan and the proxy that they go out by, and what the probes saw of them."""
 
     def __init__(self, plan: Plan, **broken) -> None:
-        self.plan, self.proxy, self.broken = plan, plan.egress, Broken(**broken)
-        self.taps = topology(plan).taps
-        self.now, self.ports, self.stamps = 1_000 * MS, count(40_000), count(9_000_000)
-        self.packets: list[PacketSeen] = []
-        self.stimuli: list[Reach] = []
-        self.outcomes: list[Outcome] = []
+        super().__init__(plan)
+        self.proxy, self.broken = plan.egress, Broken(**broken)
 
     def drive(self, stimuli: Iterable[Reach]) -> "Goers":
         for stimulus in stimuli:
@@ -55,37 +47,22 @@ class Goers:
             self.now += 50 * MS
         return self
 
-    def evidence(self) -> Evidence:
-        header = Header(version="0", scenario="t", engine="tayga", plan=self.plan, taps=self.taps)
-        reports = tuple(
-            ProbeReport(probe=probe, where=tap.name, hook="tcx")
-            for probe in ("flows", "stamps")
-            for tap in self.taps
-        )
-        return Evidence(
-            header=header,
-            stimuli=tuple(self.stimuli),
-            outcomes=tuple(self.outcomes),
-            packets=tuple(self.packets),
-            reports=reports,
-        )
-
     def _go(self, stimulus: Reach) -> Outcome:
         pod = self.plan.pod(stimulus.pod)
         own = Endpoint(address=pod.address(Family.IPV6), port=next(self.ports))
         proxy = Endpoint(address=self.proxy.inside[0], port=self.proxy.port)
         way = [(pod.name, True), (pod.node, True)]
         if self.broken.unreachable:
-            self._syn(way, own, proxy)
+            self.syn(way, own, proxy)
             return _outcome(stimulus.id, "TIMEOUT", own)
         way.append((f"{self.proxy.name}-inside", False))
         if self.broken.mute:
-            self._syn(way, own, proxy)
+            self.syn(way, own, proxy)
             return _outcome(stimulus.id, "TIMEOUT", own)
         if self.broken.deaf:
-            self._syn(way, own, proxy, PacketKind.TCP_RST)
+            self.syn(way, own, proxy, PacketKind.TCP_RST)
             return _outcome(stimulus.id, "ECONNREFUSED", own)
-        self._syn(way, own, proxy, PacketKind.TCP_SYN_ACK)
+        self.syn(way, own, proxy, PacketKind.TCP_SYN_ACK)
         server = next(s for s in self.plan.servers if s.dns_name == stimulus.target)
         peer = self._onward(server)
         return _outcome(stimulus.id, None if peer else "PROXY 500", own, peer=peer)
@@ -106,37 +83,10 @@ class Goers:
                 back = None
             elif family in self.broken.refused:
                 back = PacketKind.TCP_RST
-            self._syn([(f"{self.proxy.name}-outside", True)], own, there, back)
+            self.syn([(f"{self.proxy.name}-outside", True)], own, there, back)
             if back is PacketKind.TCP_SYN_ACK:
                 return own
         return None
-
-    def _syn(self, way, source: Endpoint, destination: Endpoint, back=None) -> None:
-        stamp = next(self.stamps)
-        answer = stamp if back is PacketKind.TCP_RST else next(self.stamps)
-        self._pass(PacketKind.TCP_SYN, stamp, way, source, destination)
-        if back is not None:
-            returned = [(tap, not leaving) for tap, leaving in reversed(way)]
-            self._pass(back, answer, returned, destination, source)
-
-    def _pass(self, kind, stamp, way, source, destination) -> None:
-        for tap, leaving in way:
-            self.now += MS // 50
-            self.packets.append(
-                PacketSeen(
-                    tap=tap,
-                    leaving=leaving,
-                    time_ns=self.now,
-                    packet=kind,
-                    stamp=stamp,
-                    family=family_of(source.address),
-                    protocol=6,
-                    source=source.address,
-                    destination=destination.address,
-                    source_port=source.port,
-                    destination_port=destination.port,
-                )
-            )
 
 
 def _outcome(stimulus: str, error: str | None, local: Endpoint, **more) -> Outcome:

@@ -9,23 +9,11 @@ import pytest
 from tests.netns.attach.conftest import OUTSIDE, inside, ip
 from tests.netns.attach.test_attach import MASQUERADE, attached, connect
 from tests.netns.attach.test_modes import masquerading
+from tests.unit.shoots import SIX
 
 pytestmark = pytest.mark.needs("root", "netns", "bpf", "tcx", "cgroup2", "nft", "ping")
 
 PODS = "2001:db8:d::/64"
-SHOOT = """
-apiVersion: core.gardener.cloud/v1beta1
-kind: Shoot
-metadata: {name: six, namespace: garden-x}
-spec:
-  provider: {type: local, workers: [{name: w, machine: {type: local}, minimum: 1, maximum: 1}]}
-  networking:
-    type: calico
-    ipFamilies: [IPv6]
-    nodes: 2001:db8:e::/64
-    pods: %s
-    services: 2001:db8:5e::/112
-"""
 
 
 def network(*, masquerade=False):
@@ -158,7 +146,7 @@ def test_a_foreign_source_and_an_ipv4_packet_are_found_with_the_file_that_says_s
 
 def test_a_manifest_goes_before_the_files_and_what_they_say_otherwise_is_told(node, files):
     shoot = files.root / "shoot.yaml"
-    shoot.write_text(SHOOT % "2001:db8:aaaa::/48")
+    shoot.write_text(SIX % "2001:db8:aaaa::/48")
     lines = followed(node, "--node-root", str(files.root), "--shoot", str(shoot))
     answers, values = told(lines)
 
@@ -173,7 +161,7 @@ def test_a_manifest_goes_before_the_files_and_what_they_say_otherwise_is_told(no
 
 def test_a_manifest_with_errors_is_refused_before_anything_is_attached(node, tmp_path):
     shoot = tmp_path / "shoot.yaml"
-    shoot.write_text(SHOOT % "nonsense")
+    shoot.write_text(SIX % "nonsense")
     command = [sys.executable, "-m", "dataplane", "attach", "--shoot", str(shoot)]
     done: subprocess.CompletedProcess = inside(node.name, *command)
 

@@ -9,14 +9,13 @@ from dataplane import manifest
 from dataplane.model.address import Family
 from dataplane.model.answer import State
 from dataplane.model.evidence import Evidence, Header
-from dataplane.model.node import NodeFacts, Word
+from dataplane.model.node import NODE, NodeFacts, Word
 from dataplane.model.problem import Severity
 from dataplane.model.seen import FlowSeen, PacketKind, PacketSeen, ProbeReport, SettingSeen
 from dataplane.model.topology import Point, Tap
 from dataplane.rules.nodeexpected import expect
 from dataplane.session.expecting import (
     NEEDS,
-    NODE,
     Contradiction,
     Promise,
     Ways,
@@ -25,6 +24,7 @@ from dataplane.session.expecting import (
     promises,
 )
 from dataplane.session.follow_text import line
+from tests.unit.shoots import SIX
 
 WHERE = "etc/cni/net.d/10-a.conflist"
 POD, SOURCE, SEEN_AS, FAR = map(ip_address, ("2001:db8:0:1::7", "2001:db8:0:1::7", "2001:db8:e::1", "2001:db8:f::1"))  # fmt: skip
@@ -42,19 +42,6 @@ FLOW = FlowSeen(
     tap="veth1", leaving=True, family=Family.IPV6, protocol=6, source=SOURCE, destination=FAR,
     source_port=1000, destination_port=443, packets=3, bytes=4, first_ns=5, last_ns=6,
 )  # fmt: skip
-SHOOT = """
-apiVersion: core.gardener.cloud/v1beta1
-kind: Shoot
-metadata: {name: six, namespace: garden-x}
-spec:
-  provider: {type: local, workers: [{name: w, machine: {type: local}, minimum: 1, maximum: 1}]}
-  networking:
-    type: calico
-    ipFamilies: [IPv6]
-    nodes: 2001:db8:e::/64
-    pods: %s
-    services: 2001:db8:5e::/112
-"""
 
 
 def facts(*, masquerade=False, **more):
@@ -154,7 +141,7 @@ def test_ways_keep_the_first_packet_of_each_kind_and_leave_out_unknown_services(
 
 
 def cluster(pods):
-    parsed = manifest.parse(SHOOT % pods, name="shoot.yaml")
+    parsed = manifest.parse(SIX % pods, name="shoot.yaml")
     assert parsed.cluster is not None
     return parsed.cluster
 
