@@ -144,7 +144,11 @@ def _blame(ledger: Ledger, server: Server, missing: frozenset[Family]) -> None:
 
 
 def described(socket: ListenerSeen) -> str:
-    """Return a socket in words: where it is bound, and whom that lets in."""
+    """Return a socket in words: where it is bound, whom that lets in, and whose it is."""
+    return f"{_bound(socket)}, open in {socket.process}" if socket.process else _bound(socket)
+
+
+def _bound(socket: ListenerSeen) -> str:
     if socket.family is Family.IPV4:
         return f"{socket.address}:{socket.port} (IPv4)"
     where = f"[{socket.address}]:{socket.port}"

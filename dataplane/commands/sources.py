@@ -27,7 +27,8 @@ from dataplane.session.expecting import (
 from dataplane.session.follow import Follower
 from probes.node.configuration import facts
 from probes.node.cri import Runtime
-from probes.node.interfaces import PodInterface
+from probes.node.inside import inside
+from probes.node.interfaces import PodInterface, pod_interfaces
 from probes.node.pods import Pods, node_root
 from probes.node.ruleset import ruleset
 from probes.node.sysctls import forwarding
@@ -136,11 +137,27 @@ class Knowledge:
             )
             return replace(finding, evidence=(*tuple(rules)[:RULES], *finding.evidence))
 
-        whole = _read(_whole(evidence, follower.gone))
+        whole = self._inside(_read(_whole(evidence, follower.gone)), follower.gone)
         found = list(answers(self._expected, whole, self._facts.pods, explain))
         if any(answer.state is State.BROKEN for answer in found):
             self.exit_code = Exit.BROKEN
         return found
+
+    def _inside(self, evidence: Evidence, gone: Container[str]) -> Evidence:
+        """Add what the node and its pods are from inside; a pod that has ended has no sockets."""
+        ended = {tap.owner for tap in evidence.header.taps if tap.name in gone}
+        read = inside(pod for pod in pod_interfaces(self.sources.pods()) if pod.owner not in ended)
+        there = {report.where for report in read.reports}
+        absent = (
+            ProbeReport(probe="sockets", where=owner, hook="sock_diag")
+            for owner in sorted(ended - there)
+        )
+        return replace(
+            evidence,
+            addresses=read.addresses,
+            listeners=read.listeners,
+            reports=(*evidence.reports, *read.reports, *absent),
+        )
 
 
 def _whole(evidence: Evidence, gone: Container[str]) -> Evidence:

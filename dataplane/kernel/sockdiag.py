@@ -8,8 +8,8 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
 
 from dataplane.kernel.rtnetlink import HEADER, NLM_F_REQUEST, NLMSG_ERROR
 from dataplane.model.address import Address
@@ -26,13 +26,18 @@ _MESSAGE = struct.Struct("=BBBB2s2s16s16sI8s5I")  # struct inet_diag_msg
 _ATTRIBUTE = struct.Struct("=HH")
 
 
-class Waiting(NamedTuple):
-    """A socket that waits for others. `v6only` is None for an IPv4 socket."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A socket that waits for others. `v6only` is None for an IPv4 socket.
+
+    `inode` is what /proc/PID/fd calls it by (`socket:[INODE]`).
+    """
 
     protocol: int
     address: Address
     port: int
     v6only: bool | None
+    inode: int = field(default=0, compare=False)
 
 
 def waiting() -> list[Waiting]:
@@ -74,9 +79,9 @@ def _waiting(body: bytes, protocol: int) -> Waiting:
     fields = _MESSAGE.unpack_from(body)
     family, port, source = fields[0], int.from_bytes(fields[4]), fields[6]
     if family == socket.AF_INET:
-        return Waiting(protocol, IPv4Address(source[:4]), port, v6only=None)
-    only = _attribute(body[_MESSAGE.size :], INET_DIAG_SKV6ONLY)
-    return Waiting(protocol, IPv6Address(source), port, v6only=any(only))
+        return Waiting(protocol, IPv4Address(source[:4]), port, v6only=None, inode=fields[-1])
+    only = any(_attribute(body[_MESSAGE.size :], INET_DIAG_SKV6ONLY))
+    return Waiting(protocol, IPv6Address(source), port, v6only=only, inode=fields[-1])
 
 
 def _attribute(body: bytes, wanted: int) -> bytes:

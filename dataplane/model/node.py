@@ -41,13 +41,14 @@ class NodeFacts:
 
     `cni` are network configurations in the order in which runtimes take them, `kubelet` and
     `kube_proxy` those of these programs: what stands first, goes before what stands behind.
-    `addresses` are the node's own that cross networks.
+    `addresses` are the node's own that cross networks, `networks` those on the links that lead away.
     """
 
     cni: tuple[Word, ...] = ()
     kubelet: tuple[Word, ...] = ()
     kube_proxy: tuple[Word, ...] = ()
     addresses: tuple[Address, ...] = ()
+    networks: tuple[Network, ...] = ()
     pods: tuple[PodFacts, ...] = ()
 
 
@@ -55,13 +56,14 @@ class NodeFacts:
 class NodeExpected:
     """What should be true of a node, value by value, each with its source.
 
-    `families` are those that pods have; `pod_prefixes` this node's part of the pods' ranges,
+    `families` are those that pods have; `node_ranges` where nodes have addresses; `pod_prefixes` this node's part of the pods' ranges,
     `pod_ranges` the whole; `dns` the addresses that pods ask; `masqueraded` the families whose
     masquerading the network plugin was told. `contradictions` are sources that do not agree.
     """
 
     families: Expected[tuple[Family, ...]]
     addresses: Expected[tuple[Address, ...]]
+    node_ranges: Expected[tuple[Network, ...]]
     pod_prefixes: Expected[tuple[Network, ...]]
     pod_ranges: Expected[tuple[Network, ...]]
     service_ranges: Expected[tuple[Network, ...]]

@@ -216,7 +216,8 @@ class ListenerSeen:
 
     `owner` is the pod or node in whose network namespace it is. `protocol` is 6 or 17, `family`
     the socket's own. `v6only` is None for an IPv4 socket; an IPv6 socket on `::` takes IPv4 as
-    well where it is false (RFC 3493 section 5.3).
+    well where it is false (RFC 3493 section 5.3). `process` has it open (`nginx (4711)`), "" where
+    that was not asked or is not told.
     """
 
     kind: Literal["listener"] = "listener"
@@ -226,6 +227,7 @@ class ListenerSeen:
     address: Address
     port: int
     v6only: bool | None = None
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

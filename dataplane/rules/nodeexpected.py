@@ -33,6 +33,7 @@ NO_MTU = "no network configuration names an mtu, and no pod has an interface to 
 NO_CNI = "no network configuration in etc/cni/net.d"
 NO_PROXY = "neither a configuration nor a process of kube-proxy was found on this node"
 NO_ADDRESS = "the node has no address that crosses networks"
+NO_NETWORK = "no network lies on a link that leads away from the node"
 NO_FAMILIES = (
     "nobody on this node says which families its pods have: no range in etc/cni/net.d, no podCIDR, "
     "no address of a pod in the runtime's answers or in CNI's results, no host route to a pod"
@@ -48,7 +49,8 @@ def expect(facts: NodeFacts) -> NodeExpected:
     mtu = _first((_said(facts.cni, _mtu), _links_mtu(facts.pods)), missing=NO_MTU)
     expected = NodeExpected(
         families=_families(prefixes, facts.pods),
-        addresses=_kernel(facts.addresses, NO_ADDRESS),
+        addresses=_kernel(facts.addresses, "addresses of its interfaces", NO_ADDRESS),
+        node_ranges=_kernel(facts.networks, "networks on its uplinks", NO_NETWORK),
         pod_prefixes=prefixes,
         pod_ranges=ranges,
         service_ranges=unknown(NO_SERVICES),
@@ -89,10 +91,10 @@ def _first(given: Iterable[Expected[T]], *, missing: str) -> Expected[T]:
     return next((one for one in given if one.value), unknown(missing))
 
 
-def _kernel(value: T, missing: str) -> Expected[T]:
+def _kernel(value: T, where: str, missing: str) -> Expected[T]:
     if not value:
         return unknown(missing)
-    return Expected(value=value, source=Witness.NODE_KERNEL, where="addresses of its interfaces")
+    return Expected(value=value, source=Witness.NODE_KERNEL, where=where)
 
 
 def _families(

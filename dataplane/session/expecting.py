@@ -15,15 +15,15 @@ from dataplane.model.answer import Answer, Finding, Judgement, State
 from dataplane.model.cluster import Cluster, RangeWish, Strategy
 from dataplane.model.evidence import Evidence
 from dataplane.model.expected import Expected, Witness
-from dataplane.model.node import NODE, NodeExpected, PodFacts
-from dataplane.model.plan import NodePlan, Plan, PodPlan
+from dataplane.model.node import NodeExpected, PodFacts
 from dataplane.model.problem import Severity
 from dataplane.model.proxy import ProxyPlan
 from dataplane.model.seen import PacketSeen
-from dataplane.model.topology import Point, Tap
 from dataplane.model.view import Check, View
 from dataplane.planning.workload import proxy_of
 from dataplane.rules.nodeexpected import inside, outside, worded
+from dataplane.session import podfamilies
+from dataplane.session.nodeplan import plan_of
 from dataplane.verify import judge
 
 MOST_WAYS = 20_000
@@ -31,10 +31,13 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "cluster-cidr-mismatch": ("families", "proxy"),
     "forwarding": ("families",),
     "ipv4-leak": ("families",),
+    "listeners": ("families",),
     "masquerade": ("families",),
+    "overlay": ("families", "node_ranges"),
+    podfamilies.NAME: ("families",),
     "source-range": ("families", "pod_prefixes"),
 }
-"""The checks that need no stimuli, and the values that each rests on, the decisive one last."""
+"""The checks that need no stimuli, and one that only nodes have; and the values that each rests on, the decisive one last."""
 
 POOLS = (
     "which parts of the pod range other nodes have is in the routes of the routers around them, which "
@@ -141,6 +144,7 @@ def by_manifest(expected: NodeExpected, cluster: Cluster, name: str) -> NodeExpe
     families = Expected(
         value=cluster.families, source=Witness.MANIFEST, where=f"{place}.ipFamilies"
     )
+    nodes = _written(cluster.nodes, f"{place}.nodes") or expected.node_ranges
     ranges = _written(cluster.pods, f"{place}.pods") or expected.pod_ranges
     services = _written(cluster.services, f"{place}.services") or expected.service_ranges
     words = list(expected.contradictions)
@@ -175,6 +179,7 @@ def by_manifest(expected: NodeExpected, cluster: Cluster, name: str) -> NodeExpe
     return replace(
         expected,
         families=families,
+        node_ranges=nodes,
         pod_ranges=ranges,
         pod_prefixes=prefixes,
         service_ranges=services,
@@ -193,34 +198,6 @@ def _written(wishes: Iterable[RangeWish], where: str) -> Expected[tuple[Network,
     return Expected(value=written, source=Witness.MANIFEST, where=where) if written else None
 
 
-def plan_of(expected: NodeExpected, taps: Iterable[Tap], pods: Iterable[PodFacts]) -> Plan:
-    """Return a plan of one node and the pods that are watched, with the values that are known."""
-    addresses = {pod.owner: pod.addresses for pod in pods}
-    owners = dict.fromkeys(tap.owner for tap in taps if tap.point is Point.POD)
-    node = NodePlan(
-        name=NODE,
-        addresses=expected.addresses.value or (),
-        pod_prefixes=expected.pod_prefixes.value or (),
-        pods=tuple(
-            PodPlan(name=owner, node=NODE, addresses=addresses.get(owner, ()), actor=True)
-            for owner in owners
-        ),
-    )
-    return Plan(
-        name=NODE,
-        families=expected.families.value or (),
-        node_ranges=(),
-        pod_ranges=expected.pod_ranges.value or (),
-        service_ranges=expected.service_ranges.value or (),
-        nodes=(node,),
-        services=(),
-        dns_addresses=expected.dns.value or (),
-        resolver=(),
-        servers=(),
-        proxy=expected.proxy.value,
-    )
-
-
 def answers(
     expected: NodeExpected,
     evidence: Evidence,
@@ -231,10 +208,11 @@ def answers(
 
     `evidence` needs no plan. `explain` adds to a check's finding what the node's own rules say of it.
     """
-    given = {check.name: check for check in checks() if check.name in NEEDS}
+    known = (*checks(), podfamilies.CHECK)
+    given = {check.name: check for check in known if check.name in NEEDS}
     lacking = {name: _lacking(expected, needs) for name, needs in NEEDS.items()}
     asked = [_at_home(given[name], expected, explain) for name in given if not lacking[name]]
-    plan = plan_of(expected, evidence.header.taps, pods)
+    plan = plan_of(expected, evidence, pods)
     whole = replace(evidence, header=replace(evidence.header, plan=plan))
     answered, absent = judge(whole, asked)
     found = {answer.check: _judged(answer) for answer in answered}

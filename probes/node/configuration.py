@@ -6,16 +6,16 @@ that is missing, unreadable or in another form says nothing; nobody is asked, no
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from ipaddress import ip_interface
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from dataplane.kernel import netlink
 from dataplane.manifest import read_documents
-from dataplane.model.address import Address
+from dataplane.model.address import Address, Network
 from dataplane.model.node import NodeFacts, PodFacts, Word
 from dataplane.model.problem import InvalidInputError
 from probes.node.cni import CONFIGURATIONS, SUFFIXES
-from probes.node.interfaces import PodInterface
+from probes.node.interfaces import PodInterface, uplinks
 
 LARGEST = 1 << 20  # octets of a file that is read
 PROC = Path("/proc")
@@ -57,6 +57,7 @@ def facts(node: Path, pods: Iterable[PodInterface]) -> NodeFacts:
             *_files(node, KUBE_PROXY),
         ),
         addresses=tuple(_addresses(theirs)),
+        networks=tuple(dict.fromkeys(_networks_away())),
         pods=tuple(
             PodFacts(
                 owner=pod.owner,
@@ -77,6 +78,19 @@ def _addresses(theirs: set[int]) -> Iterator[Address]:
         address = ip_interface(text).ip
         if not (index in theirs or address.is_loopback or address.is_link_local):
             yield address
+
+
+def _networks_away() -> Iterator[Network]:
+    """Yield the networks that lie on the links of the default routes, and the node's addresses there."""
+    away = {tap.index for tap in uplinks()}
+    for destination, via, index in netlink.routes():
+        network = ip_network(destination)
+        if via is None and index in away and not network.is_link_local and network.prefixlen:
+            yield network
+    for index, text in netlink.addresses():
+        own = ip_interface(text)
+        if index in away and not own.is_link_local and own.network.num_addresses == 1:
+            yield own.network
 
 
 def _routed(theirs: set[int]) -> dict[int, list[Address]]:

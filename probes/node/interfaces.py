@@ -28,7 +28,8 @@ class PodInterface:
 
     `owner` is what the namespace is known by: its `pod`, else its name under /run/netns, else the
     process that lives there. `cookie` is the namespace's cookie (SO_NETNS_COOKIE), 0 when it could
-    not be read; `guessed` is true where only the interface's name spoke for a pod.
+    not be read; `guessed` is true where only the interface's name spoke for a pod. `namespace` is a file
+    that stands for the namespace, None where none was found.
     """
 
     interface: str
@@ -37,6 +38,7 @@ class PodInterface:
     cookie: int
     pod: Pod | None = None
     guessed: bool = False
+    namespace: Path | None = None
 
     def tap(self) -> Tap:
         """Return where to watch: the host side, where a packet that leaves the pod comes in."""
@@ -82,6 +84,7 @@ def pod_interfaces(pods: Pods | None = None) -> tuple[PodInterface, ...]:
                         owner=namespace.owner,
                         cookie=cookie,
                         pod=namespace.pod,
+                        namespace=namespace.path,
                     )
     for index, link in here.items():
         if index not in found and link["name"].startswith(PREFIXES):

@@ -67,7 +67,10 @@ def test_a_healthy_node_holds_by_its_own_files(node, files, mode):
         "cluster-cidr-mismatch": "unknown",
         "forwarding": "holds",
         "ipv4-leak": "holds",
+        "listeners": "unknown",
         "masquerade": "holds",
+        "overlay": "holds",
+        "pod-families": "holds",
         "pool-size": "unknown",
         "source-range": "holds",
     }

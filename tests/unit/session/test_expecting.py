@@ -11,7 +11,15 @@ from dataplane.model.answer import State
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.node import NODE, NodeFacts, Word
 from dataplane.model.problem import Severity
-from dataplane.model.seen import FlowSeen, PacketKind, PacketSeen, ProbeReport, SettingSeen
+from dataplane.model.seen import (
+    AddressSeen,
+    FlowSeen,
+    ListenerSeen,
+    PacketKind,
+    PacketSeen,
+    ProbeReport,
+    SettingSeen,
+)
 from dataplane.model.topology import Point, Tap
 from dataplane.rules.nodeexpected import expect
 from dataplane.session.expecting import (
@@ -42,22 +50,33 @@ FLOW = FlowSeen(
     tap="veth1", leaving=True, family=Family.IPV6, protocol=6, source=SOURCE, destination=FAR,
     source_port=1000, destination_port=443, packets=3, bytes=4, first_ns=5, last_ns=6,
 )  # fmt: skip
+FLOW_OUT = replace(FLOW, tap="eth0")
+SERVER = ListenerSeen(
+    owner="default/web-0", protocol=6, family=Family.IPV6, address=ip_address("::"), port=80, v6only=False
+)  # fmt: skip
 
 
 def facts(*, masquerade=False, **more):
     ipam = {"type": "host-local", "subnet": "2001:db8:0:1::/80"}
     plugin = {"type": "ptp", "ipMasq": masquerade, "ipam": ipam}
     own = (ip_address("2001:db8:e::1"),)
-    return NodeFacts(cni=(Word(where=WHERE, content=plugin),), addresses=own, **more)
+    away = (ip_network("2001:db8:e::/64"),)
+    cni = (Word(where=WHERE, content=plugin),)
+    return NodeFacts(cni=cni, addresses=own, networks=away, **more)
 
 
-def evidence(*packets, flows=(FLOW,)):
+def evidence(*packets, flows=(FLOW, FLOW_OUT), addresses=(SOURCE,), listeners=(SERVER,)):
     books = [
         ProbeReport(probe=probe, where=tap.name, hook="tcx", counted=1)
         for tap in TAPS
         for probe in ("flows", "stamps")
     ]
     books.append(ProbeReport(probe="sysctls", where=NODE, hook="procfs", counted=2))
+    books += (
+        ProbeReport(probe=probe, where=where, hook="", counted=1)
+        for probe in ("addresses", "sockets")
+        for where in (NODE, "default/web-0")
+    )
     settings = tuple(
         SettingSeen(owner=NODE, name=f"net/ipv6/conf/{name}/forwarding", value="1")
         for name in ("all", "default")
@@ -68,6 +87,11 @@ def evidence(*packets, flows=(FLOW,)):
         flows=flows,
         packets=packets,
         settings=settings,
+        addresses=tuple(
+            AddressSeen(owner="default/web-0", interface="eth0", address=one, length=128)
+            for one in addresses
+        ),
+        listeners=listeners,
         reports=tuple(books),
     )
 
@@ -107,6 +131,34 @@ def test_a_hidden_source_is_broken_unless_the_plugin_was_told_to_hide_it():
     (finding,) = found.findings
     assert finding.severity is Severity.INFO
     assert WHERE in finding.cause
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        (("192.0.2.7",), State.BROKEN),
+        (("fe80::7",), State.BROKEN),
+        (("192.0.2.7", "2001:db8:0:1::7"), State.HOLDS),
+    ],
+)
+def test_a_pod_without_an_address_of_its_cluster_is_told(given, state):
+    seen = evidence(*way(), addresses=tuple(map(ip_address, given)))
+    found = judged(expect(facts()), seen)["pod-families"]
+    assert (found.state, found.looked_at) == (state, len(given))
+    for finding in found.findings:
+        assert f"(node-file: {WHERE})" in finding.expected
+        assert finding.cause == "default/web-0 has no IPv6 address"
+
+
+def test_a_pod_that_nobody_could_look_into_is_unknown():
+    seen = evidence(*way())
+    blind = tuple(
+        replace(one, blind="gone") if one.where == "default/web-0" else one for one in seen.reports
+    )
+    found = judged(expect(facts()), replace(seen, addresses=(), listeners=(), reports=blind))
+    for check in ("pod-families", "listeners"):
+        assert found[check].state is State.UNKNOWN
+        assert "gone" in found[check].reason
 
 
 def test_findings_name_the_file_and_not_a_manifest():
