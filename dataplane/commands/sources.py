@@ -1,6 +1,7 @@
 """What `attach` knows of a node by others than its probes: files, container runtime, manifest."""
 
 import argparse
+import socket
 import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
@@ -8,13 +9,15 @@ from pathlib import Path
 
 from dataplane import manifest
 from dataplane.commands.verb import Exit, UsageError
+from dataplane.manifest import read_documents
 from dataplane.model.answer import Finding, State
 from dataplane.model.cluster import Cluster
 from dataplane.model.evidence import Evidence
-from dataplane.model.node import NODE
+from dataplane.model.node import NODE, NodeFacts
 from dataplane.model.problem import InvalidInputError, Severity
 from dataplane.model.seen import ProbeReport
 from dataplane.rules.nodeexpected import expect
+from dataplane.rules.nodeobject import NodeObject, by_object, objects, own
 from dataplane.session.blame import Blame
 from dataplane.session.expecting import (
     Contradiction,
@@ -25,10 +28,12 @@ from dataplane.session.expecting import (
     promises,
 )
 from dataplane.session.follow import Follower
+from probes.node import kubeapi
 from probes.node.configuration import facts
 from probes.node.cri import Runtime
 from probes.node.inside import inside
 from probes.node.interfaces import PodInterface, pod_interfaces
+from probes.node.kubeapi import KubeApiError
 from probes.node.pods import Pods, node_root
 from probes.node.ruleset import ruleset
 from probes.node.sysctls import forwarding
@@ -49,6 +54,24 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--cri",
         metavar="SOCKET",
         help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
+    )
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument(
+        "--node-object",
+        type=Path,
+        metavar="FILE",
+        help="what the API server says of this node: `kubectl get node NAME -o json`",
+    )
+    told.add_argument(
+        "--kubeconfig",
+        type=Path,
+        metavar="FILE",
+        help="ask the API server for this node's Node, one GET (nobody is asked)",
+    )
+    parser.add_argument(
+        "--node-name",
+        metavar="NAME",
+        help="what the API server calls this node (its host name)",
     )
     parser.add_argument(
         "--shoot",
@@ -74,6 +97,9 @@ class Sources:
             if named is not None and not named.is_socket():
                 raise UsageError(f"--cri {options.cri}: there is no socket; none asks nobody")
             self._runtime = Runtime(self.root, named)
+        self._object: Path | None = options.node_object
+        self._kubeconfig: Path | None = options.kubeconfig
+        self._name: str = options.node_name or socket.gethostname().lower()
         self.shoot: Path | None = options.shoot
         self.cluster = None if self.shoot is None else _cluster(self.shoot)
 
@@ -89,6 +115,23 @@ class Sources:
             raise UsageError(f"--cri {self._runtime.trouble}")
         self._asked = False  # it may restart while it is followed
         return Pods(self.root, sandboxes)
+
+    def node_object(self, facts: NodeFacts) -> NodeObject | None:
+        """Return what the API server says of this node; None where nobody was named to tell.
+
+        UsageError when it could not be read or asked, or when it is another node's.
+        """
+        if self._object is None and self._kubeconfig is None:
+            return None
+        try:
+            if self._kubeconfig is not None:
+                document, where = kubeapi.node(self._kubeconfig, self._name)
+            else:
+                document, where = _document(self._object), str(self._object)
+            return own(objects(document, where), facts, self._name)
+        except (OSError, ValueError, KubeApiError, InvalidInputError) as failure:
+            option = "--node-object" if self._kubeconfig is None else "--kubeconfig"
+            raise UsageError(f"{option} {failure}") from failure
 
     @property
     def unasked(self) -> tuple[str, ...]:
@@ -106,6 +149,9 @@ class Knowledge:
         self.exit_code: int = Exit.HOLDS
         self._facts = facts(sources.root, pods)
         self._expected = expect(self._facts)
+        told = sources.node_object(self._facts)
+        if told is not None:
+            self._expected = by_object(self._expected, self._facts, told)
         if sources.cluster is not None:
             self._expected = by_manifest(self._expected, sources.cluster, str(sources.shoot))
         self.blame = Blame(ruleset, time.monotonic)
@@ -185,6 +231,14 @@ def _read(evidence: Evidence) -> Evidence:
         blind=blind,
     )
     return replace(evidence, settings=settings, reports=(*evidence.reports, report))
+
+
+def _document(path: Path | None) -> object:
+    """Return the first document of a file in YAML or JSON."""
+    found = [] if path is None else list(read_documents(path.read_text(), name=str(path)))
+    if not found:
+        raise ValueError(f"{path} is empty")
+    return found[0].value
 
 
 def _cluster(path: Path) -> Cluster:

@@ -41,12 +41,15 @@ class NodeFacts:
 
     `cni` are network configurations in the order in which runtimes take them, `kubelet` and
     `kube_proxy` those of these programs: what stands first, goes before what stands behind.
+    `control_plane` are flags of its programs where they run here, `calico` its agent's environment.
     `addresses` are the node's own that cross networks, `networks` those on the links that lead away.
     """
 
     cni: tuple[Word, ...] = ()
     kubelet: tuple[Word, ...] = ()
     kube_proxy: tuple[Word, ...] = ()
+    control_plane: tuple[Word, ...] = ()
+    calico: tuple[Word, ...] = ()
     addresses: tuple[Address, ...] = ()
     networks: tuple[Network, ...] = ()
     pods: tuple[PodFacts, ...] = ()

@@ -3,7 +3,8 @@
 Sources: containernetworking/cni SPEC (network configuration lists) and the plugins ptp, bridge and
 host-local (`ipMasq`, `mtu`, `ipam.subnet`, `ipam.ranges`); kubelet.config.k8s.io/v1beta1 (clusterDNS,
 podCIDR); kubeproxy.config.k8s.io/v1alpha1 (mode, clusterCIDR, detectLocalMode, iptables.masqueradeAll,
-nftables.masqueradeAll). What is said in a form that these do not have is passed over: a node's files
+nftables.masqueradeAll); kube-controller-manager and kube-apiserver (--cluster-cidr,
+--service-cluster-ip-range); Calico (FELIX_IPV6SUPPORT, calico-ipam's assign_ipv6). What is said in a form that these do not have is passed over: a node's files
 are not ours to validate.
 """
 
@@ -45,7 +46,13 @@ def expect(facts: NodeFacts) -> NodeExpected:
     prefixes = _first(
         (_said(facts.cni, _subnets), _said(facts.kubelet, _pod_cidr)), missing=NO_PREFIX
     )
-    ranges = _said(facts.kube_proxy, _cluster_cidrs, missing=NO_RANGES)
+    ranges = _first(
+        (
+            _said(facts.kube_proxy, _cluster_cidrs),
+            _said(facts.control_plane, _flagged("cluster-cidr")),
+        ),
+        missing=NO_RANGES,
+    )
     mtu = _first((_said(facts.cni, _mtu), _links_mtu(facts.pods)), missing=NO_MTU)
     expected = NodeExpected(
         families=_families(prefixes, facts.pods),
@@ -53,7 +60,9 @@ def expect(facts: NodeFacts) -> NodeExpected:
         node_ranges=_kernel(facts.networks, "networks on its uplinks", NO_NETWORK),
         pod_prefixes=prefixes,
         pod_ranges=ranges,
-        service_ranges=unknown(NO_SERVICES),
+        service_ranges=_said(
+            facts.control_plane, _flagged("service-cluster-ip-range"), missing=NO_SERVICES
+        ),
         dns=_said(facts.kubelet, _dns, missing=NO_DNS),
         mtu=mtu,
         masqueraded=_masqueraded(facts.cni),
@@ -183,6 +192,11 @@ def _cluster_cidrs(content: Mapping[str, object]) -> tuple[Network, ...]:
     return tuple(_networks(_texts(content.get("clusterCIDR"))))
 
 
+def _flagged(flag: str) -> Callable[[Mapping[str, object]], tuple[Network, ...]]:
+    """Return a reading of the ranges in a flag of the control plane."""
+    return lambda content: tuple(_networks(_texts(content.get(flag))))
+
+
 def _dns(content: Mapping[str, object]) -> tuple[Address, ...]:
     found = []
     for text in _texts(content.get("clusterDNS")):
@@ -232,6 +246,7 @@ def _contradictions(expected: NodeExpected, facts: NodeFacts) -> Iterator[str]:
         )
     if prefixes.value and expected.pod_ranges.value:
         yield from outside(prefixes, expected.pod_ranges, "kube-proxy's clusterCIDR")
+    yield from _calico(expected, facts)
     configured = _said(facts.cni, _mtu)
     for pod in facts.pods:
         for address in pod.addresses:
@@ -242,6 +257,27 @@ def _contradictions(expected: NodeExpected, facts: NodeFacts) -> Iterator[str]:
                 f"{configured.where} gives pods an mtu of {configured.value}, the kernel has "
                 f"{pod.mtu} on {pod.interface}"
             )
+
+
+def _calico(expected: NodeExpected, facts: NodeFacts) -> Iterator[str]:
+    """Yield in words which of Calico's settings is against the families that pods have."""
+    families = expected.families.value or ()
+    if Family.IPV6 not in families:
+        return
+    for word in facts.calico[:1]:  # several of its processes have the same environment
+        if str(word.content.get("FELIX_IPV6SUPPORT", "true")).lower() == "false":
+            yield (
+                f"{word.where} has FELIX_IPV6SUPPORT=false, which programs no IPv6 at all; "
+                f"{expected.families.where} give pods {worded(families)}"
+            )
+    for word in facts.cni:
+        for plugin in _plugins(word.content):
+            ipam = plugin.get("ipam")
+            if isinstance(ipam, dict) and str(ipam.get("assign_ipv6", "true")).lower() == "false":
+                yield (
+                    f"{word.where} has assign_ipv6 off; {expected.families.where} give pods "
+                    f"{worded(families)}"
+                )
 
 
 def _against(

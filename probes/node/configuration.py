@@ -10,14 +10,13 @@ from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from dataplane.kernel import netlink
-from dataplane.manifest import read_documents
 from dataplane.model.address import Address, Network
 from dataplane.model.node import NodeFacts, PodFacts, Word
-from dataplane.model.problem import InvalidInputError
 from probes.node.cni import CONFIGURATIONS, SUFFIXES
+from probes.node.controlplane import control_plane
 from probes.node.interfaces import PodInterface, uplinks
+from probes.node.readfile import arguments, documents
 
-LARGEST = 1 << 20  # octets of a file that is read
 PROC = Path("/proc")
 KUBELET = (
     "var/lib/kubelet/config.yaml",  # kubeadm
@@ -37,6 +36,8 @@ KUBE_PROXY_FLAGS = {
     "detect-local-mode": "detectLocalMode",
 }
 MASQUERADE_ALL = "masquerade-all"
+CALICO = "calico-node"
+CALICO_VARIABLES = ("FELIX_IPV6SUPPORT",)
 
 
 def facts(node: Path, pods: Iterable[PodInterface]) -> NodeFacts:
@@ -56,6 +57,8 @@ def facts(node: Path, pods: Iterable[PodInterface]) -> NodeFacts:
             *reversed(tuple(_process("kube-proxy", KUBE_PROXY_FLAGS, node))),
             *_files(node, KUBE_PROXY),
         ),
+        control_plane=tuple(control_plane(node)),
+        calico=tuple(_environment(CALICO, CALICO_VARIABLES, node)),
         addresses=tuple(_addresses(theirs)),
         networks=tuple(dict.fromkeys(_networks_away())),
         pods=tuple(
@@ -108,27 +111,39 @@ def _networks(node: Path) -> Iterator[Word]:
     with suppress(OSError):
         for path in sorted((node / CONFIGURATIONS).iterdir()):
             if path.suffix in SUFFIXES:
-                yield from _read(path, path.relative_to(node))
+                yield from documents(path, path.relative_to(node))
 
 
 def _files(node: Path, patterns: Iterable[str]) -> Iterator[Word]:
     for pattern in patterns:
         for path in sorted(node.glob(pattern)):
-            yield from _read(path, path.relative_to(node))
-
-
-def _read(path: Path, called: Path | str) -> Iterator[Word]:
-    """Yield what a file of YAML or JSON says, if it says anything."""
-    with suppress(OSError, ValueError, InvalidInputError):
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1).decode()
-        for document in read_documents(text, name=str(called)):
-            if isinstance(document.value, dict):
-                yield Word(where=str(called), content=document.value)
+            yield from documents(path, path.relative_to(node))
 
 
 def _process(name: str, flags: Mapping[str, str], node: Path) -> Iterator[Word]:
     """Yield what a running program was given: by arguments, then by the file that they name."""
+    for process, words in _running(name, node):
+        given = arguments(words[1:])
+        content = configured(given, flags)
+        if content:
+            yield Word(where=f"arguments of {name} ({process.name})", content=content)
+        if config := given.get("config"):
+            yield from documents(process / "root" / config.lstrip("/"), f"{config} of {name}")
+
+
+def _environment(name: str, variables: Iterable[str], node: Path) -> Iterator[Word]:
+    """Yield those variables that a running program has in its environment."""
+    for process, _ in _running(name, node):
+        with suppress(OSError, UnicodeDecodeError):
+            texts = (process / "environ").read_bytes().decode().split("\0")
+            given = dict(text.split("=", 1) for text in texts if "=" in text)
+            content: dict[str, object] = {one: given[one] for one in variables if one in given}
+            if content:
+                yield Word(where=f"environment of {name} ({process.name})", content=content)
+
+
+def _running(name: str, node: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the folder and the words of every process of a program, the oldest first."""
     try:
         if not node.samefile(PROC / "1/root"):
             return  # the processes that are here are not that node's
@@ -137,27 +152,8 @@ def _process(name: str, flags: Mapping[str, str], node: Path) -> Iterator[Word]:
     for process in sorted(PROC.glob("[0-9]*"), key=lambda entry: int(entry.name)):
         with suppress(OSError, UnicodeDecodeError):
             words = (process / "cmdline").read_bytes().decode().split("\0")
-            if Path(words[0]).name != name:
-                continue
-            given = arguments(words[1:])
-            content = configured(given, flags)
-            if content:
-                yield Word(where=f"arguments of {name} ({process.name})", content=content)
-            if config := given.get("config"):
-                yield from _read(process / "root" / config.lstrip("/"), f"{config} of {name}")
-
-
-def arguments(words: Iterable[str]) -> dict[str, str]:
-    """Return `--name=value` and `--name value` by name; a flag without a value is `true`."""
-    given: dict[str, str] = {}
-    name = ""
-    for word in words:
-        if word.startswith("--"):
-            name, _, value = word[2:].partition("=")
-            given[name] = value or "true"
-        elif name and given[name] == "true":
-            given[name] = word
-    return given
+            if Path(words[0]).name == name:
+                yield process, words
 
 
 def configured(given: Mapping[str, str], flags: Mapping[str, str]) -> dict[str, object]:

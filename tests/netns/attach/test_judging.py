@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.netns.attach.conftest import OUTSIDE, inside, ip
+from tests.netns.attach.conftest import NODE, OUTSIDE, inside, ip
 from tests.netns.attach.test_attach import MASQUERADE, attached, connect
 from tests.netns.attach.test_modes import masquerading
 from tests.unit.shoots import SIX
@@ -200,3 +200,37 @@ def test_host_routes_to_pods_tell_which_families_there_are(node, tmp_path):
     assert answers["ipv4-leak"]["state"] == "holds"
     assert answers["masquerade"]["state"] == "holds"
     assert answers["source-range"]["state"] == "unknown"
+
+
+def test_the_api_servers_word_goes_before_the_nodes_own(node, files, tmp_path):
+    document = {
+        "kind": "Node",
+        "metadata": {"name": "node-a"},
+        "spec": {"podCIDRs": ["2001:db8:aaaa::/64"]},
+        "status": {"addresses": [{"type": "InternalIP", "address": NODE}]},
+    }
+    told_by = tmp_path / "node.json"
+    told_by.write_text(json.dumps(document))
+    lines = followed(node, "--node-root", str(files.root), "--node-object", str(told_by))
+    answers, values = told(lines)
+
+    assert values["pod_prefixes"]["source"] == "kube-api"
+    assert answers["source-range"]["state"] == "broken"
+    words = [line["words"] for line in lines.seen if line["kind"] == "contradiction"]
+    assert any("spec.podCIDRs" in one and PODS in one for one in words), words
+
+
+def test_another_machines_node_is_refused_before_anything_is_attached(node, tmp_path):
+    document = {
+        "kind": "Node",
+        "metadata": {"name": "elsewhere"},
+        "status": {"addresses": [{"type": "InternalIP", "address": "2001:db8:ffff::1"}]},
+    }
+    told_by = tmp_path / "node.json"
+    told_by.write_text(json.dumps(document))
+    command = [sys.executable, "-m", "dataplane", "attach", "--node-object", str(told_by)]
+    done: subprocess.CompletedProcess = inside(node.name, *command)
+
+    assert done.returncode == 2
+    assert "elsewhere (2001:db8:ffff::1)" in done.stderr
+    assert "hook" not in done.stdout

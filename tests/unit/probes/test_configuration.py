@@ -1,7 +1,11 @@
 """What configures a node: which files are read, and what arguments of programs mean."""
 
+import json
+from ipaddress import ip_network
+
 import pytest
 
+from dataplane.rules.nodeexpected import expect
 from probes.node import configuration
 from probes.node.configuration import KUBE_PROXY_FLAGS, KUBELET_FLAGS, arguments, configured
 
@@ -89,3 +93,42 @@ def test_a_program_that_runs_is_asked_by_its_arguments_and_its_own_file(node):
     assert [word.content for word in facts.kubelet] == [{"clusterDNS": "2001:db8::a"}]
     other = configuration.facts(node.root / "proc", [])
     assert (other.kube_proxy, other.kubelet) == ((), ())
+
+
+def test_a_control_plane_of_static_pods_tells_its_ranges(node):
+    command = [
+        "kube-controller-manager",
+        "--allocate-node-cidrs=true",
+        "--cluster-cidr=2001:db8::/48",
+    ]
+    for name, words in (
+        ("kcm", command),
+        ("api", ["kube-apiserver", "--service-cluster-ip-range=2001:db8:5e::/112"]),
+        ("etcd", ["etcd", "--cluster-cidr=10.0.0.0/8"]),
+    ):
+        pod = {"kind": "Pod", "spec": {"containers": [{"command": words}]}}
+        node(f"etc/kubernetes/manifests/{name}.yaml", json.dumps(pod))
+    facts = configuration.facts(node.root, [])
+    assert [word.where for word in facts.control_plane] == [
+        "arguments of kube-apiserver (etc/kubernetes/manifests/api.yaml)",
+        "arguments of kube-controller-manager (etc/kubernetes/manifests/kcm.yaml)",
+    ]
+    expected = expect(facts)
+    assert expected.pod_ranges.value == (ip_network("2001:db8::/48"),)
+    assert expected.service_ranges.value == (ip_network("2001:db8:5e::/112"),)
+
+
+def test_calicos_agent_is_asked_by_its_environment(node):
+    process = node.root / "proc/7"
+    (node.root / "proc/1").mkdir(parents=True)
+    (node.root / "proc/1/root").symlink_to(node.root)
+    node("proc/7/cmdline", "calico-node\0-felix\0")
+    node("proc/7/environ", "PATH=/bin\0FELIX_IPV6SUPPORT=false\0")
+    node("etc/cni/net.d/10-calico.conflist",
+         '{"plugins": [{"type": "calico", "ipam": {"type": "calico-ipam", "assign_ipv6": "false",'
+         ' "subnet": "2001:db8:1::/64"}}]}')  # fmt: skip
+    expected = expect(configuration.facts(node.root, []))
+    assert process.is_dir()
+    felix, ipam = expected.contradictions
+    assert felix.startswith("environment of calico-node (7) has FELIX_IPV6SUPPORT=false")
+    assert "assign_ipv6 off" in ipam
