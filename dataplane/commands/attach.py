@@ -52,6 +52,7 @@ from probes.node.interfaces import PodInterface, host_pods, named, pod_interface
 from probes.node.pods import Pods
 from probes.watch import Watch
 
+JUDGED = 15.0  # seconds between two answers that are served
 ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 NOTES = {
@@ -253,8 +254,10 @@ async def _following(
         )
         residents = Residents(targets.pods, targets.taps, time.monotonic())
         stirred = threading.Event()
+        due = 0.0
 
         def look(*, last: bool = False) -> None:
+            nonlocal due
             told: list[Told] = []
             now = time.monotonic()
             if stirred.is_set() or residents.expects_names(now):
@@ -264,8 +267,10 @@ async def _following(
             told += follower.look(last=last)
             _tell(told, options.output)
             if source is not None:
-                for value in told:
-                    follower.publish(value, source)
+                follower.publish(told, source)
+                if now >= due and not last:
+                    due = now + JUDGED
+                    follower.publish(known.answers(follower), source)
 
         if source is not None:
             source.watch(flows=lambda: PagedFlows(watch.snapshot()), reports=watch.reports)
@@ -277,9 +282,11 @@ async def _following(
                 async with every(options.interval, look, stir):
                     yield
             await asyncio.to_thread(look, last=True)
+            answers = await asyncio.to_thread(known.answers, follower)
             if source is not None:
+                follower.publish(answers, source)
                 await source.settle(await asyncio.to_thread(follower.evidence))
-            _tell(await asyncio.to_thread(known.answers, follower), options.output)
+            _tell(answers, options.output)
         _tell(follower.totals(), options.output)
 
 

@@ -164,8 +164,8 @@ class Knowledge:
     def answers(self, follower: Follower) -> list[Judged]:
         """Judge what a follower has seen; in the calling thread's namespace.
 
-        The exit code is that of a broken check from then on where there is one. What is unknown is
-        told and is no failure: a node may have nobody to ask.
+        The exit code is that of a broken check where the last answers have one. What is unknown is told
+        and is no failure: a node may have nobody to ask.
         """
         evidence = replace(
             follower.evidence(), packets=follower.ways.packets(self._expected.dns.value or ())
@@ -185,8 +185,8 @@ class Knowledge:
 
         whole = self._inside(_read(_whole(evidence, follower.gone)), follower.gone)
         found = list(answers(self._expected, whole, self._facts.pods, explain))
-        if any(answer.state is State.BROKEN for answer in found):
-            self.exit_code = Exit.BROKEN
+        broken = any(answer.state is State.BROKEN for answer in found)
+        self.exit_code = Exit.BROKEN if broken else Exit.HOLDS
         return found
 
     def _inside(self, evidence: Evidence, gone: Container[str]) -> Evidence:

@@ -4,7 +4,7 @@ It imports nothing of the lab: on a node neither scapy nor the lab's servers nee
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,6 +12,7 @@ from dataplane import __version__
 from dataplane.api.live import LiveSource
 from dataplane.kernel.hooks import Wish
 from dataplane.model.address import Address, Family
+from dataplane.model.answer import Answer, State
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
@@ -225,11 +226,24 @@ class Follower:
         )
         return Evidence(header=header, flows=self._watch.flows(), reports=self._watch.reports())
 
-    @staticmethod
-    def publish(told: Told, source: LiveSource) -> None:
-        """Hand the endpoint what it has a place for: attempts."""
-        if isinstance(told, ConnectSeen):
-            source.publish(told)
+    def publish(self, told: Iterable[Told], source: LiveSource) -> None:
+        """Hand the endpoint what it has a place for: attempts, answers, interfaces that came."""
+        for value in told:
+            match value:
+                case ConnectSeen():
+                    source.publish(value)
+                case Judged(state=State() as state):
+                    source.publish(
+                        Answer(
+                            check=value.check,
+                            state=state,
+                            looked_at=value.looked_at,
+                            reason=value.reason,
+                            findings=value.findings,
+                        )
+                    )
+                case PodMoved():
+                    source.describe(plan=None, taps=tuple(self._taps.values()))
 
     def _new_flows(self) -> Iterator[FlowSeen]:
         for flow in self._watch.flows():
