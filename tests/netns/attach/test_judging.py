@@ -234,3 +234,27 @@ def test_another_machines_node_is_refused_before_anything_is_attached(node, tmp_
     assert done.returncode == 2
     assert "elsewhere (2001:db8:ffff::1)" in done.stderr
     assert "hook" not in done.stdout
+
+
+def test_a_node_that_does_not_forward_is_broken(node, files):
+    inside(node.name, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=0")
+    with attached(node, "--node-root", str(files.root)) as lines:
+        connect(node, OUTSIDE)
+        lines.until(lambda line: line["kind"] == "flow")
+    answers, _ = told(lines)
+
+    assert answers["forwarding"]["state"] == "broken"
+    assert answers["forwarding"]["findings"][0]["subject"] == "node"
+
+
+def test_ipv6_on_a_node_of_an_ipv4_cluster_shows_in_its_addresses_and_numbers(node, files):
+    plugin = {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.9.0.0/24"}}
+    listed = {"cniVersion": "1.0.0", "name": "podnet", "plugins": [plugin]}
+    (files.root / "etc/cni/net.d/10-net.conflist").write_text(json.dumps(listed))
+    lines = followed(node, "--node-root", str(files.root))
+    _, values = told(lines)
+
+    assert values["families"]["value"] == ["IPv4"]
+    assert NODE in values["addresses"]["value"]
+    sums = {(line["where"], line["family"]): line for line in lines.seen if line["kind"] == "total"}
+    assert sums[node.uplink, "IPv6"]["packets"] > 0
