@@ -48,26 +48,40 @@ plant() (
     mv "$trees/$1.part" "$trees/$1"
 )
 
+# Where the hierarchies of control groups of a type are mounted.
+hierarchies() { awk -v type="$1" '$3 == type { print $2 }' /proc/mounts; }
+
+# Go into the group of this run in one hierarchy; one of cpuset takes nobody before it has CPUs.
+join() {
+    for file in cpuset.cpus cpuset.mems; do
+        [ ! -e "$1/$file" ] || cat "$1/$file" >"$1/$FRESH_GROUP/$file"
+    done
+    echo $$ >"$1/$FRESH_GROUP/cgroup.procs"
+}
+
 # inside ROOT DIRECTORY COMMAND...: the command sees ROOT as its whole machine.
 inside() {
-    cgroups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-    group=$cgroups/sx-fresh-$$
-    [ -z "$cgroups" ] || mkdir -p "$group"
+    FRESH_GROUP=sx-fresh-$$
+    export FRESH_GROUP
+    for hierarchy in $(hierarchies cgroup2 | head -n 1) $(hierarchies cgroup); do
+        mkdir -p "$hierarchy/$FRESH_GROUP"
+    done
     status=0
-    FRESH_GROUP=${cgroups:+$group} unshare --fork --kill-child --mount --pid --uts \
-        "$here/fresh.sh" --inside "$@" || status=$?
-    if [ -n "$cgroups" ]; then
-        find "$group" -depth -type d -exec rmdir {} +
-    fi
+    unshare --fork --kill-child --mount --pid --uts "$here/fresh.sh" --inside "$@" || status=$?
+    for hierarchy in $(hierarchies cgroup2 | head -n 1) $(hierarchies cgroup); do
+        find "$hierarchy/$FRESH_GROUP" -depth -type d -exec rmdir {} +
+    done
     return "$status"
 }
 
 enter() {
     root=$1 directory=$2
     shift 2
-    if [ -n "$FRESH_GROUP" ]; then
-        echo $$ >"$FRESH_GROUP/cgroup.procs"
-    fi
+    unified=$(hierarchies cgroup2 | head -n 1)
+    legacy=$(hierarchies cgroup)
+    for hierarchy in $unified $legacy; do
+        join "$hierarchy"
+    done
     mount --make-rprivate /
     if [ -n "${FRESH_OVERLAY:-}" ]; then
         mount -t overlay -o "lowerdir=$root,upperdir=$FRESH_OVERLAY/upper,workdir=$FRESH_OVERLAY/work" \
@@ -95,16 +109,15 @@ enter() {
         set -- SIXSCOPE_VECTORS=/root/vectors "$@"
     fi
     set -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"
-    [ -n "$FRESH_GROUP" ] || exec "$@"
-    # Controllers of version 1 as the machine has them: what stands alone at /sys/fs/cgroup is taken by
-    # runc for the version 2 that has them all.
+    [ -n "$unified" ] || exec "$@"
+    # Controllers of version 1 as the machine has them, without the groups of others: what stands alone
+    # at /sys/fs/cgroup is taken by runc for the version 2 that has them all.
     groups=$root/sys/fs/cgroup
-    legacy=$(awk '$3 == "cgroup" { print $2 }' /proc/mounts)
     if [ -n "$legacy" ]; then
         mount -t tmpfs tmpfs "$groups"
         for hierarchy in $legacy; do
             mkdir "$groups/${hierarchy##*/}"
-            mount --bind "$hierarchy" "$groups/${hierarchy##*/}"
+            mount --bind "$hierarchy/$FRESH_GROUP" "$groups/${hierarchy##*/}"
         done
         groups=$groups/unified
         mkdir "$groups"
