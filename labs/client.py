@@ -24,7 +24,7 @@ from typing import Any
 if not __package__:  # a script without site-packages has to find its own package first
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from labs import wire
+from dataplane.rules import rfc1035
 
 Request = dict[str, Any]
 Said = dict[str, Any]
@@ -140,7 +140,7 @@ def reach(request: Request) -> Said:
 def resolve(request: Request) -> Said:
     """Ask the cluster's resolver one question."""
     identifier = secrets.randbits(16)
-    question = wire.query(identifier, request["name"], request["type"])
+    question = rfc1035.query(identifier, request["name"], request["type"])
     error = TIMEOUT
     for server in request["nameservers"]:
         address = (server, DNS)
@@ -156,7 +156,7 @@ def resolve(request: Request) -> Said:
     return {"remote": (request["nameservers"][0], DNS), "error": error}
 
 
-def _ask(address: Remote, identifier: int, question: bytes, deadline: Deadline) -> wire.Answer:
+def _ask(address: Remote, identifier: int, question: bytes, deadline: Deadline) -> rfc1035.Answer:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
         channel.connect(address)
@@ -164,8 +164,8 @@ def _ask(address: Remote, identifier: int, question: bytes, deadline: Deadline) 
         while True:
             deadline.wait(channel, select.POLLIN)
             try:
-                found = wire.answer(channel.recv(65535), identifier, question)
-            except wire.MalformedError:
+                found = rfc1035.answer(channel.recv(65535), identifier, question)
+            except rfc1035.MalformedError:
                 continue
             if found is not None:
                 return found

@@ -93,9 +93,17 @@ class Flows(Closing):
 
     @classmethod
     def open(
-        cls, taps: Iterable[Tap], *, stamping: bool = False, entries: int = ENTRIES, room: int = 0
+        cls,
+        taps: Iterable[Tap],
+        *,
+        stamping: bool = False,
+        names: bool = False,
+        entries: int = ENTRIES,
+        room: int = 0,
     ) -> Self:
         """Compile and load; nothing is attached yet. `room` is for how many taps the books shall be.
+
+        With `names` DNS messages are handed over beside what is stamped.
 
         ProbeRefusedError when two taps have one interface index. Errors of `dataplane.kernel.bpf`.
         """
@@ -119,6 +127,7 @@ class Flows(Closing):
                 stamping=int(stamping),
                 always=ALWAYS,
                 sample_mask=SAMPLE_MASK,
+                names=int(names),
             ),
         )
         return cls(module, taps, slots - 1)

@@ -1,7 +1,7 @@
 """Stamps: packets that carry something which translators keep, each with a stamp made of it.
 
 With them come the messages that say "packet too big", which carry the packet that they are about,
-those of neighbour discovery, and those of DHCPv6.
+those of neighbour discovery, of DHCPv6 and, where `flows` was opened with `names`, of DNS.
 
 Stamping is the second half of the packet program `bpf/flows.c` (`bpf/stamps.h`), because both need
 the parsed packet; this is the collector of its ring buffer.
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from ipaddress import IPv6Address
 
 from dataplane.model.address import Family
+from dataplane.model.dns import DnsSeen
 from dataplane.model.seen import (
     DhcpSeen,
     DiscoveryMessage,
@@ -23,7 +24,7 @@ from dataplane.model.seen import (
     Quoted,
     TooBigSeen,
 )
-from dataplane.rules import rfc8415
+from dataplane.rules import rfc1035, rfc8415
 from probes.flows import Flows, address, leaving
 
 KINDS: Mapping[int, PacketKind] = {
@@ -34,7 +35,7 @@ KINDS: Mapping[int, PacketKind] = {
     5: PacketKind.ECHO_REQUEST,
     6: PacketKind.ECHO_REPLY,
 }
-TOO_BIG, DISCOVERY, DHCP = 7, 8, 9
+TOO_BIG, DISCOVERY, DHCP, DNS = 7, 8, 9, 10
 MESSAGES: Mapping[int, DiscoveryMessage] = {
     133: DiscoveryMessage.ROUTER_SOLICITATION,
     134: DiscoveryMessage.ROUTER_ADVERTISEMENT,
@@ -60,13 +61,20 @@ class Stamps:
         self._discoveries: deque[bytes] = deque(maxlen=most)
         self._dhcp_layout = flows.module.layout("dhcp_layout")
         self._dhcp: deque[bytes] = deque(maxlen=most)
+        self._dns_layout = flows.module.layout("dns_layout")
+        self._dns: deque[bytes] = deque(maxlen=most)
         self._taken = self._handed = 0
         self.ring = flows.module.ring("packets", self._take)
 
     def _take(self, event: bytes) -> None:
         self._taken += 1
         kind = int.from_bytes(event[KIND_AT], sys.byteorder)
-        others = {TOO_BIG: self._complaints, DISCOVERY: self._discoveries, DHCP: self._dhcp}
+        others = {
+            TOO_BIG: self._complaints,
+            DISCOVERY: self._discoveries,
+            DHCP: self._dhcp,
+            DNS: self._dns,
+        }
         others.get(kind, self._events).append(event)
 
     def read(self) -> tuple[PacketSeen, ...]:
@@ -95,13 +103,20 @@ class Stamps:
         self._handed += len(events)
         return tuple(self._packet(event) for event in events)
 
+    def take_dns(self) -> tuple[DnsSeen, ...]:
+        """Return the DNS messages that have come since the last call, and forget them."""
+        events = [self._dns.popleft() for _ in range(len(self._dns))]
+        self._handed += len(events)
+        told = (self._resolved(event) for event in events)
+        return tuple(message for message in told if message is not None)
+
     def reports(self) -> tuple[ProbeReport, ...]:
         """Return the books of every tap.
 
         `lost` are events that did not fit the ring buffer. Events that were dropped here because
         nobody took them are `evicted`; they are not kept by tap and stand with every one.
         """
-        queues = (self._events, self._complaints, self._discoveries, self._dhcp)
+        queues = (self._events, self._complaints, self._discoveries, self._dhcp, self._dns)
         kept = sum(map(len, queues))
         evicted = self._taken - self._handed - kept
         reports = []
@@ -199,6 +214,33 @@ class Stamps:
             destination=IPv6Address(destination),
             client=told.client,
             server=told.server,
+            addresses=told.addresses,
+            whole=told.whole,
+        )
+
+    def _resolved(self, event: bytes) -> DnsSeen | None:
+        """Return a DNS message, None for what only comes from a port of that number."""
+        fields = self._dns_layout.codec.unpack(event)
+        source, destination, interface, source_port, destination_port = fields[:5]
+        family, egress, kept, time_ns, octets = fields[6], fields[7], fields[11], *fields[14:]
+        told = rfc1035.message(octets[:kept])
+        if told is None:
+            return None
+        tap = self._flows.tap(interface)
+        return DnsSeen(
+            tap=tap.name,
+            leaving=leaving(tap, egress),
+            time_ns=time_ns,
+            family=Family.IPV4 if family == 4 else Family.IPV6,
+            source=address(source, family),
+            destination=address(destination, family),
+            source_port=source_port,
+            destination_port=destination_port,
+            identifier=told.identifier,
+            response=told.response,
+            name=told.name,
+            type=told.type,
+            rcode=told.rcode,
             addresses=told.addresses,
             whole=told.whole,
         )

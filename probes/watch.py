@@ -10,6 +10,7 @@ from typing import Literal, Self, TypeVar
 from dataplane.kernel import netns
 from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
+from dataplane.model.dns import DnsSeen
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.seen import (
     ConnectSeen,
@@ -68,6 +69,7 @@ class Watch(Closing):
         room: int = 0,
         passed_by: Sequence[str] = (),
         drops: Mapping[int, str] | None = None,
+        names: bool = False,
     ) -> Self:
         """Load the programs once, and attach them to every tap and control group.
 
@@ -76,7 +78,8 @@ class Watch(Closing):
         watched; `room` is for how many taps there shall be with those that join later. By `mode`
         packets are seen at traffic control (`hook` says how), or at raw tracepoints; `passed_by` are
         programs that bring packets to pods past the host side, which is blind then. With `drops`
-        (owners by the cookies of their namespaces) drops there and at the taps are told of. Errors:
+        (owners by the cookies of their namespaces) drops there and at the taps are told of,
+        with `names` (and stamps) DNS messages. Errors:
         UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
         watch = cls(taps, where)
@@ -84,7 +87,7 @@ class Watch(Closing):
         try:
             if flows or stamps:
                 program = Tracepoints if mode == "zero-touch" else Flows
-                watch._flows = program.open(watch._taps, stamping=stamps, room=room)
+                watch._flows = program.open(watch._taps, stamping=stamps, names=names, room=room)
                 watch._flows.passed_by = tuple(passed_by)
                 watch._count = flows
                 watch._stack.callback(watch._flows.close)
@@ -198,6 +201,14 @@ class Watch(Closing):
         with self._consuming:
             self._stamps.ring.consume()
             return self._stamps.take()
+
+    def take_dns(self) -> tuple[DnsSeen, ...]:
+        """Return the DNS messages since the last call, and forget them."""
+        if self._stamps is None:
+            return ()
+        with self._consuming:
+            self._stamps.ring.consume()
+            return self._stamps.take_dns()
 
     def take_connects(self, *, last: bool = False) -> tuple[ConnectSeen, ...]:
         """Return the attempts that have ended, and forget them; with `last` the pending ones, too."""

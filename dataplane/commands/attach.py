@@ -251,6 +251,7 @@ async def _following(
             targets.owners,
             everybody=options.every_process,
             blame=known.blame,
+            forensics=known.forensics(targets.taps),
         )
         residents = Residents(targets.pods, targets.taps, time.monotonic())
         stirred = threading.Event()
@@ -305,6 +306,7 @@ async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
             hook=hook,
             passed_by=chosen.passed_by,
             drops=targets.owners,
+            names=True,
             room=ROOM + len(targets.taps),
         ),
     )

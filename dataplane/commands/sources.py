@@ -3,7 +3,7 @@
 import argparse
 import socket
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dataplane.model.evidence import Evidence
 from dataplane.model.node import NODE, NodeFacts
 from dataplane.model.problem import InvalidInputError, Severity
 from dataplane.model.seen import ProbeReport
+from dataplane.model.topology import Tap
 from dataplane.rules.nodeexpected import expect
 from dataplane.rules.nodeobject import NodeObject, by_object, objects, own
 from dataplane.session.blame import Blame
@@ -28,6 +29,7 @@ from dataplane.session.expecting import (
     promises,
 )
 from dataplane.session.follow import Follower
+from dataplane.session.forensics import Forensics
 from probes.node import kubeapi
 from probes.node.configuration import facts
 from probes.node.cri import Runtime
@@ -157,6 +159,10 @@ class Knowledge:
         self.blame = Blame(ruleset, time.monotonic)
         self.blame.know(pod.tap() for pod in pods)
 
+    def forensics(self, taps: Iterable[Tap]) -> Forensics:
+        """Return what joins findings of these taps, with what the node says of pods and families."""
+        return Forensics(taps, self._facts.pods, self._expected.families.value)
+
     def told(self) -> Iterator[Promise | Contradiction]:
         """Yield every value with its source, and where sources differ."""
         return promises(self._expected)
@@ -185,6 +191,7 @@ class Knowledge:
 
         whole = self._inside(_read(_whole(evidence, follower.gone)), follower.gone)
         found = list(answers(self._expected, whole, self._facts.pods, explain))
+        found += follower.forensics.judged(whole.reports)
         broken = any(answer.state is State.BROKEN for answer in found)
         self.exit_code = Exit.BROKEN if broken else Exit.HOLDS
         return found

@@ -54,7 +54,7 @@ class PodDrops:
 
     def fresh(self, drops: Iterable[DropSeen]) -> Iterator[DropSeen]:
         """Yield those that were not told before, by tuple, reason and place."""
-        for drop in self._of_pods(drops):
+        for drop in self.of_pods(drops):
             key = (
                 *(drop.owner, drop.interface, drop.reason, drop.place, drop.protocol),
                 *(drop.source, drop.source_port, drop.destination, drop.destination_port),
@@ -65,7 +65,7 @@ class PodDrops:
     def totals(self, drops: Iterable[DropSeen]) -> Iterator[Dropped]:
         """Yield the sums by owner, reason and place, in that order."""
         sums: dict[tuple[str, str, str], Dropped] = {}
-        for drop in self._of_pods(drops):
+        for drop in self.of_pods(drops):
             key = (drop.owner, drop.reason, drop.place)
             before = sums.get(key) or Dropped(
                 owner=drop.owner,
@@ -80,7 +80,8 @@ class PodDrops:
             )
         yield from (sums[key] for key in sorted(sums))
 
-    def _of_pods(self, drops: Iterable[DropSeen]) -> Iterator[DropSeen]:
+    def of_pods(self, drops: Iterable[DropSeen]) -> Iterator[DropSeen]:
+        """Yield those of pods, with the pod as the owner."""
         for drop in drops:
             if drop.owner == NODE:
                 pod = self._addresses.get(drop.source) or self._addresses.get(drop.destination)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dataplane.model.answer import Finding
 from dataplane.reports.text import MARKS, SHOWN
 from dataplane.session.expecting import Contradiction, Judged, Promise
 
@@ -29,8 +30,13 @@ def _answer(told: Judged) -> Iterator[str]:
     reason = f"; {told.reason}" if told.reason else ""
     yield f"answer  {told.check:<22} {state:<8} {told.looked_at} looked at{reason}"
     for finding in told.findings:
-        yield f"        {finding.severity}: {finding.subject}: {finding.cause}"
-        for noun in ("expected", "seen", "remedy"):
-            yield f"          {noun:<9} {getattr(finding, noun)}"
-        for piece in finding.evidence[:SHOWN]:
-            yield f"          evidence  {piece}"
+        yield from sides(finding)
+
+
+def sides(finding: Finding) -> Iterator[str]:
+    """Yield a line for every side of a finding."""
+    yield f"        {finding.severity}: {finding.subject}: {finding.cause}"
+    for noun in ("expected", "seen", "remedy"):
+        yield f"          {noun:<9} {getattr(finding, noun)}"
+    for piece in finding.evidence[:SHOWN]:
+        yield f"          evidence  {piece}"

@@ -15,10 +15,13 @@ from dataplane.model.address import Address, Family
 from dataplane.model.answer import Answer, State
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
+from dataplane.model.fallback import Fallback
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.dropfindings import DropFinding
 from dataplane.session.drops import Dropped, PodDrops
 from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
+from dataplane.session.forensics import Forensics
 from dataplane.session.mode import ModeChosen
 from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Change, Moved
@@ -132,7 +135,7 @@ Followed = (
     | ProbeReport
     | Total
 )
-Told = Followed | Promise | Contradiction | Judged
+Told = Followed | Fallback | DropFinding | Promise | Contradiction | Judged
 
 
 class Follower:
@@ -140,10 +143,10 @@ class Follower:
 
     `blame` names the rule that gave a packet its other source, and whose design that is.
     Attempts towards loopback leave nobody's pod and are not told; those of processes outside the
-    pods that are watched only with `everybody`.
+    pods that are watched only with `everybody`. `forensics` joins what is seen into findings.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is optional has a name
         self,
         watch: Watch,
         taps: tuple[Tap, ...],
@@ -151,6 +154,7 @@ class Follower:
         *,
         everybody: bool = False,
         blame: Blame = lambda _pod, _out: ("", ""),
+        forensics: Forensics | None = None,
     ) -> None:
         self._watch, self._owners, self._everybody = watch, dict(owners), everybody
         self._blame = blame
@@ -160,16 +164,23 @@ class Follower:
         self.ways = Ways()
         self.gone: set[str] = set()  # taps of pods that have gone: nothing is missed there
         self._drops = PodDrops(everybody=everybody, most=REMEMBERED)
+        self.forensics = forensics or Forensics(taps)
 
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
         for attempt in self._watch.take_connects(last=last):
             owner = attempt.owner or self._owners.get(attempt.netns_cookie)
             if (owner or self._everybody) and not attempt.destination.is_loopback:
-                yield replace(attempt, owner=owner)
+                attempt = replace(attempt, owner=owner)  # noqa: PLW2901 - it is told with its owner
+                self.forensics.attempted(attempt)
+                yield attempt
         yield from self._new_changes()
         yield from self._new_flows()
-        yield from self._drops.fresh(self._watch.drops())
+        drops = self._watch.drops()
+        yield from self._drops.fresh(drops)
+        self.forensics.take(names=self._watch.take_dns())
+        ours = self._drops.of_pods(drops)
+        yield from self.forensics.fresh(ours, time.monotonic_ns(), last=last)
 
     def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
         """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
@@ -182,6 +193,7 @@ class Follower:
             self.gone.add(tap.name)
         else:
             self._taps[tap.name] = tap
+            self.forensics.know(tap)
         if moved.change == "came":
             try:
                 self._watch.join(tap, hook=hook)
@@ -258,11 +270,14 @@ class Follower:
             )
             if self._flows.is_new(key):
                 self._drops.learn(flow, self._taps[flow.tap])
+                self.forensics.learn(flow, self._taps[flow.tap])
                 yield flow
 
     def _new_changes(self) -> Iterator[SourceChanged]:
         """Yield sources that changed; the last packets are kept, as their way may not be over."""
-        packets = (*self._recent, *self._watch.take_packets())
+        taken = self._watch.take_packets()
+        self.forensics.take(packets=taken)
+        packets = (*self._recent, *taken)
         newest = max((packet.time_ns for packet in packets), default=0)
         self._recent = tuple(p for p in packets if newest - p.time_ns <= UNDER_WAY_NS)
         for journey in journeys(packets, self._taps.values()):

@@ -4,8 +4,11 @@ from datetime import timedelta
 from ipaddress import IPv6Address
 
 from dataplane.model.address import Address, Family
+from dataplane.model.fallback import Fallback
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
+from dataplane.session import forensics_text
+from dataplane.session.dropfindings import DropFinding
 from dataplane.session.drops import Dropped, meaning
 from dataplane.session.expecting import Contradiction, Judged, Promise
 from dataplane.session.expecting_text import lines
@@ -28,6 +31,8 @@ def line(told: Told) -> str:
     """Return one line, of an answer one more per finding; the first word says what it is about."""
     if isinstance(told, Promise | Contradiction | Judged):
         return "\n".join(map(printable, lines(told)))
+    if isinstance(told, Fallback | DropFinding):
+        return "\n".join(map(printable, forensics_text.lines(told)))
     return printable(_line(told))
 
 

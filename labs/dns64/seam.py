@@ -15,7 +15,7 @@ from dataplane.kernel.process import Placement, Process, find
 from dataplane.model.address import Address
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.programs import ResolverSpec
-from labs import wire
+from dataplane.rules import rfc1035
 from labs.site import Site
 
 PORT = 53
@@ -79,7 +79,7 @@ async def answering(
                     served = _Question(channel, zone, "SOA").ask_for_sure
                     await process.ready(served, seconds=READY, what=f" on {address} for {zone}")
                 if not zones:
-                    version = _Question(channel, "version.bind", "TXT", class_=wire.CHAOS)
+                    version = _Question(channel, "version.bind", "TXT", class_=rfc1035.CHAOS)
                     patiently = partial(version.ask, seconds=PATIENT)
                     await process.ready(patiently, seconds=READY, what=f" on {address}")
     except BaseException:
@@ -103,11 +103,11 @@ async def warm(namespace: str, listen: Sequence[Address], name: str) -> bool:
 
 class _Question:
     def __init__(
-        self, channel: socket.socket, name: str, type_: str, *, class_: int = wire.IN
+        self, channel: socket.socket, name: str, type_: str, *, class_: int = rfc1035.IN
     ) -> None:
         self._channel = channel
         self._identifier = secrets.randbits(16)
-        self._question = wire.query(self._identifier, name, type_, class_=class_)
+        self._question = rfc1035.query(self._identifier, name, type_, class_=class_)
 
     async def ask(self, *, seconds: float = ASK) -> bool:
         """Return whether an answer came in time, whatever it says."""
@@ -118,7 +118,7 @@ class _Question:
         found = await self._answer(ASK)
         return found is not None and found.rcode == "NOERROR"
 
-    async def _answer(self, seconds: float) -> wire.Answer | None:
+    async def _answer(self, seconds: float) -> rfc1035.Answer | None:
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         loop.add_reader(self._channel, readable.set)
@@ -141,14 +141,14 @@ class _Question:
         finally:
             loop.remove_reader(self._channel)
 
-    def _come(self) -> wire.Answer | None:
+    def _come(self) -> rfc1035.Answer | None:
         """Return the answer that has come already, None when none has."""
         while True:
             try:
                 message = self._channel.recv(4096)
             except BlockingIOError:
                 return None
-            found = wire.answer(message, self._identifier, self._question)
+            found = rfc1035.answer(message, self._identifier, self._question)
             if found is not None:
                 return found
 

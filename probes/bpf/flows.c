@@ -45,6 +45,7 @@ struct settings {
   u32 stamping;    /* 0: count only */
   u32 always;      /* datagrams and echoes of a flow that are stamped, per CPU, before sampling */
   u32 sample_mask; /* afterwards those whose stamp has none of these bits: the same at every tap */
+  u32 names;       /* DNS messages are handed over, too */
 };
 
 /* Sizes are no part of the instructions; they are the only thing given as -D. */
@@ -56,6 +57,7 @@ BPF_ARRAY(packets_layout, struct stamped, 1); /* only its type is read; so are t
 BPF_ARRAY(too_big_layout, struct too_big, 1);
 BPF_ARRAY(discovery_layout, struct discovery, 1);
 BPF_ARRAY(dhcp_layout, struct dhcp, 1);
+BPF_ARRAY(dns_layout, struct dns, 1);
 
 static __always_inline void submit(void *event, u32 size, struct books *book) {
   if (packets.ringbuf_output(event, size, 0))
@@ -78,25 +80,40 @@ static __always_inline void discover(struct __sk_buff *skb, struct packet *packe
     submit(&event, sizeof(event), book);
 }
 
-/* Too long for the stack, so it is written where it goes. */
-static __always_inline void lease(struct __sk_buff *skb, struct packet *packet,
-                                  struct flow_key *key, struct books *book) {
-  struct dhcp *event = packets.ringbuf_reserve(sizeof(struct dhcp));
-  if (!event) {
-    book->lost += 1;
-    return;
-  }
+/* Fill in a message where it goes, and hand it over; it begins as every `struct message` does. */
+static __always_inline void deliver(struct __sk_buff *skb, struct packet *packet,
+                                    struct flow_key *key, struct message *event, u16 kind, u32 room,
+                                    struct books *book) {
   event->key = *key;
-  event->kind = KIND_DHCP;
+  event->kind = kind;
   event->unused = 0;
   event->unused_too = 0;
   event->time_ns = bpf_ktime_get_ns();
-  if (!read_dhcp(skb, packet, event)) {
+  if (!read_message(skb, packet, event, room)) {
     packets.ringbuf_discard(event, 0);
     return;
   }
   packets.ringbuf_submit(event, 0);
   book->stamped += 1;
+}
+
+/* Too long for the stack, so it is written where it goes. */
+static __always_inline void lease(struct __sk_buff *skb, struct packet *packet,
+                                  struct flow_key *key, struct books *book) {
+  struct dhcp *event = packets.ringbuf_reserve(sizeof(struct dhcp));
+  if (event)
+    deliver(skb, packet, key, (struct message *)event, KIND_DHCP, DHCP_OCTETS, book);
+  else
+    book->lost += 1;
+}
+
+static __always_inline void resolve(struct __sk_buff *skb, struct packet *packet,
+                                    struct flow_key *key, struct books *book) {
+  struct dns *event = packets.ringbuf_reserve(sizeof(struct dns));
+  if (event)
+    deliver(skb, packet, key, (struct message *)event, KIND_DNS, DNS_OCTETS, book);
+  else
+    book->lost += 1;
 }
 
 static __always_inline void hand_over(struct __sk_buff *skb, struct packet *packet,
@@ -111,6 +128,8 @@ static __always_inline void hand_over(struct __sk_buff *skb, struct packet *pack
       discover(skb, packet, key, book);
     return;
   }
+  if (kind == KIND_UDP && setting->names && is_dns(key))
+    resolve(skb, packet, key, book);
   if (stays_on_link(key)) {
     if (is_dhcp(packet, key))
       lease(skb, packet, key, book);

@@ -23,6 +23,7 @@
 #define KIND_TOO_BIG 7
 #define KIND_DISCOVERY 8
 #define KIND_DHCP 9
+#define KIND_DNS 10
 
 #define ROUTER_SOLICITATION 133 /* RFC 4861 section 4; the four are in a row */
 #define ROUTER_ADVERTISEMENT 134
@@ -32,6 +33,9 @@
 #define DHCP_CLIENT 546 /* RFC 8415 section 7.2 */
 #define DHCP_SERVER 547
 #define DHCP_OCTETS 256 /* of a message that are kept; a power of two */
+
+#define DNS_PORT 53    /* RFC 1035 section 4.2 */
+#define DNS_OCTETS 512 /* of a message that are kept; a power of two */
 
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -70,16 +74,40 @@ struct discovery {
   u32 unused;
 };
 
-/* A DHCPv6 message between client and server; begins like `struct stamped`. */
-struct dhcp {
+/* The beginning of a message that is kept as it is; begins itself like `struct stamped`. */
+struct message {
   struct flow_key key;
   u16 kind;
   u16 length; /* octets of the message */
-  u16 kept;   /* those of them that are in `message` */
+  u16 kept;   /* those of them that are in `octets` */
+  u16 unused;
+  u32 unused_too;
+  u64 time_ns;
+  u8 octets[];
+};
+
+/* A DHCPv6 message between client and server; a `struct message`. */
+struct dhcp {
+  struct flow_key key;
+  u16 kind;
+  u16 length;
+  u16 kept;
   u16 unused;
   u32 unused_too;
   u64 time_ns;
   u8 message[DHCP_OCTETS];
+};
+
+/* A DNS message over UDP, question or answer; a `struct message`. */
+struct dns {
+  struct flow_key key;
+  u16 kind;
+  u16 length;
+  u16 kept;
+  u16 unused;
+  u32 unused_too;
+  u64 time_ns;
+  u8 message[DNS_OCTETS];
 };
 
 /*
@@ -215,23 +243,30 @@ static __always_inline bool is_dhcp(struct packet *packet, struct flow_key *key)
          (key->destination_port == DHCP_CLIENT || key->destination_port == DHCP_SERVER);
 }
 
-/* Fill in the message as far as it is kept; false where there is none. */
-static __always_inline bool read_dhcp(struct __sk_buff *skb, struct packet *packet,
-                                      struct dhcp *event) {
+static __always_inline bool is_dns(struct flow_key *key) {
+  return key->source_port == DNS_PORT || key->destination_port == DNS_PORT;
+}
+
+/*
+ * Fill in the message that a datagram carries, as far as there is `room` for it (a power of two of
+ * octets); false where there is none.
+ */
+static __always_inline bool read_message(struct __sk_buff *skb, struct packet *packet,
+                                         struct message *event, u32 room) {
   u32 start = packet->transport + 8, total = be16(packet->upper.halves[2]);
   u32 there = packet->end > start ? packet->end - start : 0;
   event->length = total > 8 ? total - 8 : 0;
   u32 wanted = event->length < there ? event->length : there;
   if (!wanted)
     return false;
-  if (wanted > DHCP_OCTETS)
-    wanted = DHCP_OCTETS;
+  if (wanted > room)
+    wanted = room;
   event->kept = wanted;
   wanted -= 1; /* see payload_stamp */
   asm volatile("" : "+r"(wanted));
-  wanted &= DHCP_OCTETS - 1;
+  wanted &= room - 1;
   wanted += 1;
-  return !bpf_skb_load_bytes(skb, start, event->message, wanted);
+  return !bpf_skb_load_bytes(skb, start, event->octets, wanted);
 }
 
 #endif

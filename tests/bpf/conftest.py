@@ -29,8 +29,8 @@ SKB_SIZE, GSO_SEGS, GSO_SIZE = 192, 164, 176  # struct __sk_buff, linux/bpf.h
 class Dry:
     """Runs frames through the packet program on one CPU, and shows what came of them."""
 
-    def __init__(self):
-        self.flows = Flows.open([LOOPBACK], stamping=True)
+    def __init__(self, *, names=False):
+        self.flows = Flows.open([LOOPBACK], stamping=True, names=names)
         self.stamps = Stamps(self.flows)
 
     def reset(self):
@@ -48,6 +48,7 @@ class Dry:
         self.stamps._complaints.clear()
         self.stamps._discoveries.clear()
         self.stamps._dhcp.clear()
+        self.stamps._dns.clear()
         self.stamps._taken = self.stamps._handed = 0
 
     def run(self, frame, *, program="ethernet_ingress", repeat=1, segments=0, size=0):

@@ -65,6 +65,8 @@ def test_a_healthy_node_holds_by_its_own_files(node, files, mode):
     states = {name: answer["state"] for name, answer in answers.items()}
     assert states == {
         "cluster-cidr-mismatch": "unknown",
+        "drops": "holds",
+        "fallback": "holds",
         "forwarding": "holds",
         "ipv4-leak": "holds",
         "listeners": "unknown",
@@ -80,6 +82,8 @@ def test_a_healthy_node_holds_by_its_own_files(node, files, mode):
 def test_a_node_that_says_nothing_is_unknown_and_says_who_is_missing(node, tmp_path):
     answers, _ = told(followed(node, "--node-root", str(tmp_path)))
 
+    # these two need nobody's word: what a process did, and what the kernel gave up
+    assert {answers.pop(name)["state"] for name in ("drops", "fallback")} == {"holds"}
     assert {answer["state"] for answer in answers.values()} == {"unknown"}
     assert "etc/cni/net.d" in answers["source-range"]["reason"]
     assert (

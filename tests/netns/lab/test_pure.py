@@ -14,7 +14,8 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, IPv6
 
 from dataplane.model.address import Family
 from dataplane.model.topology import MasqueradeSpec, ServiceRule
-from labs import netfilter, wire
+from dataplane.rules import rfc1035
+from labs import netfilter
 from labs.engines import relay
 from labs.resolution import nameservers
 from labs.services import chain_name, render_services
@@ -32,7 +33,7 @@ LOCAL_USE = st.integers(0, 0xFFFF_FFFF_FFFF).map(
 @given(NAME, st.sampled_from(["A", "AAAA", "PTR", "SOA", "TXT"]), st.integers(0, 0xFFFF))
 def test_a_query_is_what_dnspython_makes_of_it(name, type_, number):
     theirs = dns.message.make_query(name, type_, id=number)
-    assert wire.query(number, name, type_) == theirs.to_wire()
+    assert rfc1035.query(number, name, type_) == theirs.to_wire()
 
 
 @given(NAME, st.lists(V4, max_size=3), st.lists(V6, max_size=3), NAME)
@@ -45,7 +46,7 @@ def test_an_answer_is_what_dnspython_put_into_it(name, four, six, target):
             response.answer.append(
                 dns.rrset.from_text(f"{target}.", 60, "IN", type_, *map(str, values))
             )
-    found = wire.answer(response.to_wire(), 7, query.to_wire())
+    found = rfc1035.answer(response.to_wire(), 7, query.to_wire())
     assert found.rcode == "NOERROR"
     assert found.values("CNAME") == (target,)
     assert set(found.values("A")) == set(map(str, four))
@@ -54,33 +55,33 @@ def test_an_answer_is_what_dnspython_put_into_it(name, four, six, target):
 
 @given(st.binary(max_size=200))
 def test_a_hostile_answer_is_refused_not_believed(data):
-    question = wire.query(7, "www.example.org", "AAAA")
+    question = rfc1035.query(7, "www.example.org", "AAAA")
     try:
-        found = wire.answer(b"\x00\x07\x80\x00" + data, 7, question)
-    except wire.MalformedError:
+        found = rfc1035.answer(b"\x00\x07\x80\x00" + data, 7, question)
+    except rfc1035.MalformedError:
         return
     assert found is None or found.rcode
 
 
 def test_an_answer_to_something_else_is_no_answer():
-    query = wire.query(7, "www.example.org", "AAAA")
+    query = rfc1035.query(7, "www.example.org", "AAAA")
     other = dns.message.make_response(dns.message.make_query("www.example.com", "AAAA", id=7))
-    assert wire.answer(other.to_wire(), 7, query) is None
+    assert rfc1035.answer(other.to_wire(), 7, query) is None
     same = dns.message.make_response(dns.message.make_query("www.example.org", "AAAA", id=8))
-    assert wire.answer(same.to_wire(), 7, query) is None
-    assert wire.answer(query, 7, query) is None, "a query is no response"
+    assert rfc1035.answer(same.to_wire(), 7, query) is None
+    assert rfc1035.answer(query, 7, query) is None, "a query is no response"
 
 
 def test_a_name_that_points_at_itself_ends():
     message = b"\x00\x07\x80\x00\x00\x00\x00\x01\x00\x00\x00\x00\xc0\x0c" + bytes(10)
-    with pytest.raises(wire.MalformedError, match="pointers"):
-        wire.answer(message, 7, wire.query(7, "a", "A"))
+    with pytest.raises(rfc1035.MalformedError, match="pointers"):
+        rfc1035.answer(message, 7, rfc1035.query(7, "a", "A"))
 
 
 @pytest.mark.parametrize("name", ["a..b", "a" * 64, ".".join(["a" * 60] * 5)])
 def test_a_name_that_cannot_be_asked_for(name):
     with pytest.raises(ValueError, match="octets"):
-        wire.encode_name(name)
+        rfc1035.encode_name(name)
 
 
 def test_the_prefixes_that_tayga_refuses():

@@ -61,13 +61,17 @@ class FakeWatch:
     def __init__(self) -> None:
         self.packets, self.attempts, self.table = [], [], []
         self.joined, self.left, self.refusal = [], [], None
-        self.given_up, self.known = [], {}
+        self.given_up, self.known, self.messages = [], {}, []
 
     def join(self, tap, *, hook):
         assert hook == "tcx"
         if self.refusal:
             raise self.refusal
         self.joined.append(tap)
+
+    def take_dns(self):
+        taken, self.messages = tuple(self.messages), []
+        return taken
 
     def drops(self):
         return tuple(self.given_up)

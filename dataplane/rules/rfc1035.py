@@ -1,16 +1,18 @@
-"""DNS messages on the wire (RFC 1035 section 4): one question out, the answer section in.
+"""RFC 1035 section 4, DNS messages: one question out, the answer section in; and what a message says.
 
-Standard library only, and quick to import: this runs in the client inside a pod.
+Standard library only, and quick to import: this runs in the client inside a pod, too.
 """
 
 import ipaddress
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "TXT": 16, "AAAA": 28}
 NAMES = {number: name for name, number in TYPES.items()}
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 IN, CHAOS = 1, 3
+OPCODE = 0x7800  # 0 is a standard query
 FLAG_RESPONSE, FLAG_TRUNCATED, FLAG_RECURSION_DESIRED = 0x8000, 0x0200, 0x0100
 HEADER = struct.Struct("!HHHHHH")
 POINTERS = 64  # a name with more compression pointers is hostile, RFC 1035 sets no limit
@@ -36,6 +38,71 @@ class Answer:
     def values(self, type_: str) -> tuple[str, ...]:
         """Return the values of the records of that type."""
         return tuple(value for _, kind, value in self.records if kind == type_)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a message says that somebody else sent: `rcode` is empty in a question.
+
+    The name is in lower case (names compare without regard to case, section 2.3.3). `whole` is false
+    where octets are missing, or the sender says so: then it may say more than is here.
+    """
+
+    identifier: int
+    response: bool
+    name: str
+    type: str
+    rcode: str
+    addresses: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]
+    whole: bool
+
+
+def message(octets: bytes) -> Message | None:
+    """Return what a message says whose `octets` may have been cut off anywhere.
+
+    None where it asks for no name of the Internet's class, or cannot be read so far.
+    """
+    if len(octets) < HEADER.size:
+        return None
+    identifier, flags, questions, count, _, _ = HEADER.unpack_from(octets)
+    try:
+        name, offset = decode_name(octets, HEADER.size)
+        kind, class_ = struct.unpack_from("!HH", octets, offset)
+    except (MalformedError, struct.error):
+        return None
+    if questions != 1 or class_ != IN or flags & OPCODE:
+        return None
+    response = bool(flags & FLAG_RESPONSE)
+    addresses = [*_addresses(octets, offset + 4, count)] if response else []
+    whole = None not in addresses and not flags & FLAG_TRUNCATED
+    return Message(
+        identifier=identifier,
+        response=response,
+        name=name.lower(),
+        type=NAMES.get(kind, str(kind)),
+        rcode=RCODES.get(flags & 0xF, str(flags & 0xF)) if response else "",
+        addresses=tuple(address for address in addresses if address is not None),
+        whole=whole,
+    )
+
+
+def _addresses(
+    octets: bytes, offset: int, count: int
+) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address | None]:
+    """Yield the addresses of `count` records from `offset` on; None at last where they are cut off."""
+    try:
+        for _ in range(count):
+            _, offset = decode_name(octets, offset)
+            kind, class_, _, length = struct.unpack_from("!HHIH", octets, offset)
+            offset += 10
+            data = octets[offset : offset + length]
+            offset += length
+            if len(data) < length:
+                yield None
+            elif class_ == IN and (kind, length) in ((TYPES["A"], 4), (TYPES["AAAA"], 16)):
+                yield ipaddress.ip_address(data)
+    except (MalformedError, struct.error):
+        yield None
 
 
 def query(identifier: int, name: str, type_: str, *, class_: int = IN) -> bytes:
