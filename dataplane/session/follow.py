@@ -17,6 +17,8 @@ from dataplane.model.errors import ProbeRefusedError, UnsupportedError
 from dataplane.model.evidence import Evidence, Header
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.cost import Cost, OverBudget
+from dataplane.session.digest import Compared
 from dataplane.session.drops import Dropped, PodDrops
 from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
 from dataplane.session.mode import ModeChosen
@@ -117,6 +119,7 @@ class Total:
     bytes: int
 
 
+Guarded = Compared | Cost | OverBudget
 Blame = Callable[[PacketSeen, PacketSeen], tuple[str, str]]
 Followed = (
     NodeFound
@@ -132,7 +135,7 @@ Followed = (
     | ProbeReport
     | Total
 )
-Told = Followed | Promise | Contradiction | Judged
+Told = Followed | Promise | Contradiction | Judged | Guarded
 
 
 class Follower:
