@@ -125,6 +125,17 @@ class Watch(Closing):
             self._flows.leave(tap)
 
     @property
+    def programs(self) -> dict[str, int]:
+        """Return the descriptors of the loaded programs, by their names."""
+        probes = (self._flows, self._drops, self._connects)
+        return {
+            name: probe.module.program(name)
+            for probe in probes
+            if probe is not None
+            for name in probe.module.programs
+        }
+
+    @property
     def descriptors(self) -> list[int]:
         """Return the descriptors of the ring buffers, for an event loop to wait on."""
         rings = [probe.ring for probe in (self._stamps, self._connects) if probe is not None]

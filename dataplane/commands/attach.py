@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 from dataplane.api.live import LiveSource
 from dataplane.api.server import serve
 from dataplane.api.tables import PagedFlows
+from dataplane.commands.guard import Guard, add_guard_options
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
 from dataplane.commands.sources import Knowledge, Sources, add_source_options
@@ -119,6 +120,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="how to watch in traffic control (tcx)",
     )
+    add_guard_options(parser, _seconds)
     add_serve_options(parser)
     add_output(parser)
     add_schema(parser)
@@ -137,6 +139,7 @@ def _run(options: argparse.Namespace) -> int:
     chosen = choose(options.mode, options.hook, possible(targets.taps))
 
     async def main(ending: Ending) -> int:
+        guard = Guard(options, lambda told: _tell(told, options.output), ending.enough)
         async with AsyncExitStack() as stack:
             source = None
             if settings:
@@ -145,12 +148,15 @@ def _run(options: argparse.Namespace) -> int:
                 endpoint = await stack.enter_async_context(serve(source, settings))
                 say(f"serving on {', '.join(endpoint.urls)}")
             _tell([targets.node, chosen, *known.told()], options.output)
+            await stack.enter_async_context(guard.digested(targets.pods))
             _tell(_hooks(targets, chosen, options.hook), options.output)
             if options.hook == "clsact":
                 stack.enter_context(present("clsact"))
-            await stack.enter_async_context(_following(targets, chosen, source, known, options))
+            await stack.enter_async_context(
+                _following(targets, chosen, source, known, guard, options)
+            )
             await ending.wait(options.duration)
-        return known.exit_code
+        return guard.exit_code(known.exit_code)
 
     return run_async(main)
 
@@ -223,11 +229,12 @@ def _links_watched(stirred: threading.Event, stir: asyncio.Event) -> Iterator[No
 
 
 @asynccontextmanager
-async def _following(
+async def _following(  # noqa: PLR0913, PLR0917 - all that a session consists of, each once
     targets: Targets,
     chosen: ModeChosen,
     source: LiveSource | None,
     known: Knowledge,
+    guard: Guard,
     options: argparse.Namespace,
 ) -> AsyncIterator[None]:
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
@@ -280,7 +287,7 @@ async def _following(
         with consumed(watch):
             stir = asyncio.Event()
             with nullcontext() if options.interface else _links_watched(stirred, stir):
-                async with every(options.interval, look, stir):
+                async with every(options.interval, look, stir), guard.measured(watch):
                     yield
             await asyncio.to_thread(look, last=True)
             answers = await asyncio.to_thread(known.answers, follower)

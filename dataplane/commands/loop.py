@@ -40,6 +40,11 @@ class Ending:
                 say(f"sixscope: {number.name}: taking everything down")
             self._task.cancel()
 
+    def enough(self) -> None:
+        """End what waits here, as when its time is over."""
+        if self._waiting is not None:
+            self._waiting.set()
+
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until a signal comes, or that many seconds have passed; either is a good end."""
         self._waiting = asyncio.Event()

@@ -5,6 +5,8 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -30,6 +32,8 @@ class Command(IntEnum):
     MAP_LOOKUP_BATCH = 24
     MAP_UPDATE_BATCH = 26
     LINK_CREATE = 28
+    LINK_GET_FD_BY_ID = 30
+    LINK_GET_NEXT_ID = 31
     ENABLE_STATS = 32
 
 
@@ -218,3 +222,26 @@ def run_time(program: int) -> RunTime:
     """Ask for a program's times (`struct bpf_prog_info`: run_time_ns, run_cnt, recursion_misses)."""
     nanoseconds, runs, missed = struct.unpack_from("=QQQ", _info(program, b"", 0), 192)
     return RunTime(runs=runs, nanoseconds=nanoseconds, missed=missed)
+
+
+def links() -> Iterator[tuple[int, int, int]]:
+    """Yield (id, type as of `enum bpf_link_type`, program's id) of every BPF link of this machine."""
+    number = 0
+    while True:
+        attributes = ctypes.create_string_buffer(struct.pack("=III", number, 0, 0), 12)
+        try:
+            call(Command.LINK_GET_NEXT_ID, attributes)
+        except OSError as failure:
+            if failure.errno == errno.ENOENT:
+                return
+            raise
+        (number,) = struct.unpack_from("=I", attributes, 4)
+        with suppress(OSError):  # it went away while we looked
+            descriptor = call(Command.LINK_GET_FD_BY_ID, struct.pack("=III", number, 0, 0))
+            try:
+                info = ctypes.create_string_buffer(64)
+                _ask(descriptor, info)
+            finally:
+                os.close(descriptor)
+            kind, _, program = struct.unpack_from("=III", info)
+            yield number, kind, program

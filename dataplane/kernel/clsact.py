@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from dataplane.kernel.closing import Closing
+from dataplane.kernel.rtnetlink import attributes
 
 NAME = "sixscope"
 PREFERENCE = 1  # the first to run; a newer handle of one preference runs before an older one
@@ -26,7 +27,6 @@ TC_H_CLSACT, CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
 TCA_KIND, TCA_OPTIONS = 1, 2
 TCA_BPF_FD, TCA_BPF_NAME, TCA_BPF_FLAGS, TCA_BPF_ID = 6, 7, 8, 11
 TCA_BPF_FLAG_ACT_DIRECT = 1
-NLA_TYPE_MASK = 0x3FFF
 ETH_P_ALL = 3
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _TC = struct.Struct("=BxxxiIII")  # struct tcmsg
@@ -178,28 +178,17 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", len(value) + 4, kind) + value + padding
 
 
-def _attributes(data: bytes) -> dict[int, bytes]:
-    found, at = {}, 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            break
-        found[kind & NLA_TYPE_MASK] = data[at + 4 : at + length]
-        at += (length + 3) & ~3
-    return found
-
-
 def _read_filter(payload: bytes) -> Filter | None:
     if len(payload) < _TC.size:
         return None
     _, _, handle, _, info = _TC.unpack_from(payload)
-    attributes = _attributes(payload[_TC.size :])
-    options = _attributes(attributes.get(TCA_OPTIONS, b""))
+    given = attributes(payload[_TC.size :])
+    options = attributes(given.get(TCA_OPTIONS, b""))
     program = options.get(TCA_BPF_ID)
     return Filter(
         preference=info >> 16,
         handle=handle,
-        kind=_text(attributes.get(TCA_KIND, b"")),
+        kind=_text(given.get(TCA_KIND, b"")),
         name=_text(options.get(TCA_BPF_NAME, b"")),
         program=struct.unpack("=I", program)[0] if program else None,
     )

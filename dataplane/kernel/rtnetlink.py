@@ -4,10 +4,12 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Iterator
 
 # include/uapi/linux/netlink.h, rtnetlink.h
-NLM_F_REQUEST = 0x1
-NLMSG_ERROR = 2
+NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLA_TYPE_MASK = 0x3FFF
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLM_F_CAPPED, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 0x100, 0x200, 1
 RTMGRP_LINK = 1
@@ -56,6 +58,47 @@ def route_socket() -> socket.socket:
     channel.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)  # do not send the request back
     channel.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)  # but say in words what is wrong with it
     return channel
+
+
+def dump(channel: socket.socket, kind: int, request: bytes) -> list[bytes]:
+    """Ask for everything of a kind; return the messages without their `nlmsghdr`.
+
+    `channel` is one of any family of netlink, with nothing else under way. OSError as the kernel has
+    it (EOPNOTSUPP, EINVAL where it knows no such thing).
+    """
+    channel.sendall(
+        HEADER.pack(HEADER.size + len(request), kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + request
+    )
+    found: list[bytes] = []
+    while True:
+        data = channel.recv(1 << 17)
+        at = 0
+        while at < len(data):
+            size, answer, _, _, _ = HEADER.unpack_from(data, at)
+            body = data[at + HEADER.size : at + size]
+            at += (size + 3) & ~3
+            if answer == NLMSG_DONE:
+                return found
+            if answer == NLMSG_ERROR:
+                (code,) = struct.unpack_from("=i", body)
+                raise OSError(-code, f"netlink dump {kind}: {os.strerror(-code)}")
+            found.append(body)
+
+
+def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the type and the value of every attribute (`struct nlattr`), in their order."""
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            break
+        yield kind & NLA_TYPE_MASK, data[at + 4 : at + length]
+        at += (length + 3) & ~3
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """Return attributes by their type; of several of one type the last."""
+    return dict(walk(data))
 
 
 def read_acknowledgements(channel: socket.socket, whats: list[str], first: int) -> None:

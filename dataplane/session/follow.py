@@ -18,6 +18,8 @@ from dataplane.model.evidence import Evidence, Header
 from dataplane.model.fallback import Fallback
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.cost import Cost, OverBudget
+from dataplane.session.digest import Compared
 from dataplane.session.dropfindings import DropFinding
 from dataplane.session.drops import Dropped, PodDrops
 from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
@@ -120,6 +122,7 @@ class Total:
     bytes: int
 
 
+Guarded = Compared | Cost | OverBudget
 Blame = Callable[[PacketSeen, PacketSeen], tuple[str, str]]
 Followed = (
     NodeFound
@@ -135,7 +138,7 @@ Followed = (
     | ProbeReport
     | Total
 )
-Told = Followed | Fallback | DropFinding | Promise | Contradiction | Judged
+Told = Followed | Fallback | DropFinding | Promise | Contradiction | Judged | Guarded
 
 
 class Follower:

@@ -8,6 +8,8 @@ from dataplane.model.fallback import Fallback
 from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
 from dataplane.session import forensics_text
+from dataplane.session.cost import Cost, OverBudget
+from dataplane.session.digest import Compared
 from dataplane.session.dropfindings import DropFinding
 from dataplane.session.drops import Dropped, meaning
 from dataplane.session.expecting import Contradiction, Judged, Promise
@@ -22,17 +24,20 @@ from dataplane.session.follow import (
     Told,
     Total,
 )
+from dataplane.session.guard_text import lines as guarded
 from dataplane.session.mode import ModeChosen
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
 
 def line(told: Told) -> str:
-    """Return one line, of an answer one more per finding; the first word says what it is about."""
+    """Return one line, of an answer or a digest one more per finding; the first word says what it is about."""
     if isinstance(told, Promise | Contradiction | Judged):
         return "\n".join(map(printable, lines(told)))
     if isinstance(told, Fallback | DropFinding):
         return "\n".join(map(printable, forensics_text.lines(told)))
+    if isinstance(told, Compared | Cost | OverBudget):
+        return "\n".join(map(printable, guarded(told)))
     return printable(_line(told))
 
 
