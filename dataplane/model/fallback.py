@@ -32,9 +32,9 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureSeen:
-    """An error that the kernel gave to a socket: as the answer to `connect`, or later of its own accord.
+    """An error that the kernel gave to a socket of its own accord: a reset, an ICMP error, a timeout.
 
-    `errno` is the positive number of errno(3); `socket_cookie` that of an attempt (`ConnectSeen`).
+    What `connect` answers at once is not told. `errno` is the positive number of errno(3); `socket_cookie` that of an attempt (`ConnectSeen`).
     """
 
     kind: Literal["failure"] = "failure"
@@ -65,7 +65,8 @@ class Fallback:
 
     `name` is empty where no DNS answer with the address was seen. `cost_ms` lies between the first
     thing that IPv6 needed (the question for AAAA, else the first attempt) and the attempt over IPv4
-    that succeeded. `names` are the DNS questions and what was answered, in words.
+    that succeeded. `names` are the DNS questions and what was answered, in words; `six` the IPv6
+    addresses that anybody was told for the name.
     """
 
     kind: Literal["fallback"] = "fallback"
@@ -78,4 +79,5 @@ class Fallback:
     cost_ms: float
     tried: tuple[Tried, ...]
     names: tuple[str, ...]
+    six: tuple[Address, ...]
     finding: Finding

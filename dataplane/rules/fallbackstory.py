@@ -75,6 +75,7 @@ def tell(story: Story) -> Fallback:
         cost_ms=round(cost, 1),
         tried=tried,
         names=names,
+        six=story.six,
         finding=_finding(story, tried, names, cost),
     )
 

@@ -56,20 +56,7 @@ def prohibited_by_a_router(world):
 
 def no_route(world):
     world.resolved()
-    world.tried(SIX, 5, "unsent", error="ENETUNREACH")
-    world.tried(FOUR, 6, "established", 1)
-
-
-def sorted_out_without_a_route(world):
-    world.resolved()
-    world.tried(SIX, 3, "unsent", protocol=17, port=0, error="ENETUNREACH")
-    world.tried(FOUR, 3.1, "unsent", protocol=17, port=0)
-    world.tried(FOUR, 4, "established", 1)
-
-
-def prohibited_in_the_pod(world):
-    world.resolved()
-    world.tried(SIX, 5, "unsent", error="EACCES")
+    world.tried(SIX, 5, "unsent")
     world.tried(FOUR, 6, "established", 1)
 
 
@@ -157,8 +144,6 @@ CAUSES = {
     unreachable: (Why.UNREACHABLE, 3),
     prohibited_by_a_router: (Why.UNREACHABLE, 3),
     no_route: (Why.NO_ROUTE, 1),
-    sorted_out_without_a_route: (Why.NO_ROUTE, 0),
-    prohibited_in_the_pod: (Why.PROHIBITED, 1),
     neighbour: (Why.NEIGHBOUR, 3001),
     too_big: (Why.TOO_BIG, 1995),
     race_lost: (Why.RACE_LOST, 200),
@@ -338,6 +323,24 @@ def test_addresses_that_rfc_6724_sorts_last_are_a_warning(world):
     (told,) = fallbacks(world.sights(addresses={POD: (LOCAL,)}))
 
     assert (told.why, told.finding.severity) == (Why.SORTED_LAST, Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        ("ENETUNREACH", Why.NO_ROUTE),
+        ("EHOSTUNREACH", Why.NO_ROUTE),
+        ("EACCES", Why.PROHIBITED),
+        ("", Why.NOT_TRIED),
+    ],
+)
+@pytest.mark.parametrize("story", [not_tried, no_route])
+def test_the_pods_kernel_knows_whether_there_is_a_way(world, story, error, why):
+    """Who sorts addresses does not try what there is no way to; others try, and nothing leaves."""
+    story(world)
+    (told,) = fallbacks(world.sights(ways={(POD, SIX): error}))
+
+    assert told.why is (Why.NO_ROUTE if story is no_route and not error else why)
 
 
 def test_without_names_it_is_a_guess_and_says_so(world):
