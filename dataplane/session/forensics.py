@@ -26,7 +26,7 @@ from dataplane.session.dropfindings import DropFinding, DropFindings
 from dataplane.session.expecting import Judged
 from dataplane.session.remembered import Remembered
 
-SETTLED_NS = 3_000_000_000
+SETTLED_NS = 4_000_000_000
 """How long an attempt is left alone: the answer to a SYN that the client gave up may be on its way."""
 MOST = 10_000  # of attempts, DNS messages and packets each; the oldest are forgotten
 MOST_FINDINGS = 1_000
