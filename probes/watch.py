@@ -12,7 +12,7 @@ from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
 from dataplane.model.dns import DnsSeen
 from dataplane.model.errors import UnsupportedError
-from dataplane.model.fallback import FailureSeen
+from dataplane.model.fallback import FailureSeen, UnreachableSeen
 from dataplane.model.seen import (
     ConnectSeen,
     DhcpSeen,
@@ -83,7 +83,8 @@ class Watch(Closing):
         packets are seen at traffic control (`hook` says how), or at raw tracepoints; `passed_by` are
         programs that bring packets to pods past the host side, which is blind then. With `drops`
         (owners by the cookies of their namespaces) drops there and at the taps are told of,
-        with `names` (and stamps) DNS messages and errors of sockets. Errors:
+        with `names` (and stamps) what forensics needs: DNS messages, ICMP's
+        "unreachable" and errors of sockets. Errors:
         UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
         watch = cls(taps, where)
@@ -219,6 +220,14 @@ class Watch(Closing):
         with self._consuming:
             self._stamps.ring.consume()
             return self._stamps.take_dns()
+
+    def take_unreachable(self) -> tuple[UnreachableSeen, ...]:
+        """Return the messages that said "unreachable" since the last call, and forget them."""
+        if self._stamps is None:
+            return ()
+        with self._consuming:
+            self._stamps.ring.consume()
+            return self._stamps.take_unreachable()
 
     def take_failures(self) -> tuple[FailureSeen, ...]:
         """Return the errors of sockets since the last call, and forget them."""

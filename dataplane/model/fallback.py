@@ -6,7 +6,7 @@ from typing import Literal
 
 from dataplane.model.address import Address, Family
 from dataplane.model.answer import Finding
-from dataplane.model.seen import ConnectResult
+from dataplane.model.seen import ConnectResult, Quoted
 
 
 class Why(StrEnum):
@@ -41,6 +41,25 @@ class FailureSeen:
     time_ns: int
     socket_cookie: int
     errno: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreachableSeen:
+    """Somebody's word that a packet was not delivered (ICMPv6 type 1, ICMPv4 type 3 but for code 4).
+
+    `source` says so, `code` is the message's (RFC 4443 section 3.1, RFC 792), `refused` the packet
+    that it is about.
+    """
+
+    kind: Literal["unreachable"] = "unreachable"
+    tap: str
+    leaving: bool
+    time_ns: int
+    family: Family
+    source: Address
+    destination: Address
+    code: int
+    refused: Quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from ipaddress import IPv6Network
 
 from dataplane.model.address import Address, Family
 from dataplane.model.dns import DnsSeen
-from dataplane.model.fallback import FailureSeen, Fallback, Why
+from dataplane.model.fallback import FailureSeen, Fallback, UnreachableSeen, Why
 from dataplane.model.seen import ConnectResult, ConnectSeen, DropSeen, PacketKind, PacketSeen
 from dataplane.rules.fallbackstory import Story, tell
-from dataplane.rules.fallbackwords import FORBIDDEN, UNREACHABLE, WAYLESS, error_name
+from dataplane.rules.fallbackwords import FORBIDDEN, PORT, UNREACHABLE, WAYLESS, error_name
 from dataplane.rules.resolved import Names
 
 JOIN_NS = 150_000_000_000
@@ -31,6 +31,7 @@ TCP, DNS_PORT = 6, 53
 UNIQUE_LOCAL = IPv6Network("fc00::/7")  # RFC 4193 section 3.1
 REACHED = frozenset({ConnectResult.ESTABLISHED, ConnectResult.SENT})
 NO_LOSS = ("NO_SOCKET", "TCP_", "SOCKET_", "SKB_CONSUMED", "UDP_")  # somebody took it, and refused
+REFUSED = "ECONNREFUSED"
 NEIGHBOUR_PLACES = ("ndisc_error_report", "neigh_invalidate")
 
 
@@ -49,6 +50,7 @@ class Sights:
     names: Sequence[DnsSeen] = ()
     drops: Sequence[DropSeen] = ()
     packets: Sequence[PacketSeen] = ()
+    unreachable: Sequence[UnreachableSeen] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, Collection[Address]] = field(default_factory=dict)
     families: tuple[Family, ...] | None = None
@@ -164,6 +166,7 @@ class _Bench:
                 six=self.names.told(case.name, 6),
                 drops=tuple(drop for seen in failed for drop in self._dropped(pod, seen)),
                 late=tuple(p for seen in failed if (p := self._late(pod, seen)) is not None),
+                said=tuple(said for seen in failed for said in self._said(pod, seen)),
                 guessed=case.guessed and bool(failed),
             )
         )
@@ -203,9 +206,10 @@ class _Bench:
         if seen.result is ConnectResult.UNSENT:
             error = error or self.sights.ways.get((pod, seen.destination), "")
             return Why.PROHIBITED if error in FORBIDDEN else Why.NO_ROUTE
-        if error in UNREACHABLE:
+        said = [one for one in self._said(pod, seen) if one.code != PORT]
+        if error in UNREACHABLE or said:
             return Why.UNREACHABLE
-        if seen.result is ConnectResult.REFUSED:
+        if any(self._said(pod, seen)) or error == REFUSED or seen.result is ConnectResult.REFUSED:
             return Why.REFUSED
         late = seen.result is ConnectResult.ESTABLISHED or self._late(pod, seen) is not None
         return Why.RACE_LOST if late and seen.time_ns < four.time_ns else Why.BLACK_HOLE
@@ -284,6 +288,18 @@ class _Bench:
             about = drop.last_ns >= seen.time_ns and drop.first_ns <= seen.time_ns + AROUND_NS
             if (there or back) and about:
                 yield drop
+
+    def _said(self, pod: str, seen: ConnectSeen) -> Iterator[UnreachableSeen]:
+        """Yield what was said of an attempt's packets, also to a socket that had no time to listen."""
+        for said in self.sights.unreachable:
+            about = (said.refused.destination, said.refused.destination_port)
+            if (
+                about == (seen.destination, seen.port)
+                and self.sights.owners.get(said.tap) == pod
+                and not said.leaving
+                and 0 <= said.time_ns - seen.time_ns <= AROUND_NS
+            ):
+                yield said
 
     def _late(self, pod: str, seen: ConnectSeen) -> PacketSeen | None:
         """Return the answer to a SYN that came all the same."""

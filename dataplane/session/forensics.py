@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from dataplane.model.address import Address, Family
 from dataplane.model.answer import Finding, State
 from dataplane.model.dns import DnsSeen
-from dataplane.model.fallback import FailureSeen, Fallback, Why
+from dataplane.model.fallback import FailureSeen, Fallback, UnreachableSeen, Why
 from dataplane.model.node import PodFacts
 from dataplane.model.problem import Severity
 from dataplane.model.seen import (
@@ -44,6 +44,7 @@ class _Kept:
     failures: deque[FailureSeen] = field(default_factory=lambda: deque(maxlen=MOST))
     names: deque[DnsSeen] = field(default_factory=lambda: deque(maxlen=MOST))
     packets: deque[PacketSeen] = field(default_factory=lambda: deque(maxlen=MOST))
+    unreachable: deque[UnreachableSeen] = field(default_factory=lambda: deque(maxlen=MOST))
 
 
 class Forensics:
@@ -110,10 +111,12 @@ class Forensics:
         failures: Iterable[FailureSeen] = (),
         names: Iterable[DnsSeen] = (),
         packets: Iterable[PacketSeen] = (),
+        unreachable: Iterable[UnreachableSeen] = (),
     ) -> None:
         """Take what else was seen since the last time."""
         self._kept.failures.extend(failures)
         self._kept.names.extend(names)
+        self._kept.unreachable.extend(unreachable)
         self._kept.packets.extend(p for p in packets if p.packet is PacketKind.TCP_SYN_ACK)
 
     def fresh(
@@ -169,6 +172,7 @@ class Forensics:
             names=tuple(self._kept.names),
             drops=self._drops,
             packets=tuple(self._kept.packets),
+            unreachable=tuple(self._kept.unreachable),
             owners=dict(self._owners),
             addresses=dict(self._addresses),
             families=self._families,
@@ -181,6 +185,7 @@ class Forensics:
             (kept.attempts, JOIN_NS + SETTLED_NS),
             (kept.failures, JOIN_NS + SETTLED_NS),
             (kept.packets, JOIN_NS + SETTLED_NS),
+            (kept.unreachable, JOIN_NS + SETTLED_NS),
             (kept.names, REMEMBERED_NS),
         ):
             while queue and now - queue[0].time_ns > age:

@@ -69,6 +69,9 @@ class FakeWatch:
             raise self.refusal
         self.joined.append(tap)
 
+    def take_unreachable(self):
+        return ()
+
     def take_failures(self):
         return ()
 
