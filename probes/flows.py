@@ -103,7 +103,7 @@ class Flows(Closing):
     ) -> Self:
         """Compile and load; nothing is attached yet. `room` is for how many taps the books shall be.
 
-        With `names` DNS messages are handed over beside what is stamped.
+        With `names` DNS messages and ICMP's "unreachable" are handed over beside what is stamped.
 
         ProbeRefusedError when two taps have one interface index. Errors of `dataplane.kernel.bpf`.
         """

@@ -1,7 +1,8 @@
 """Stamps: packets that carry something which translators keep, each with a stamp made of it.
 
 With them come the messages that say "packet too big", which carry the packet that they are about,
-those of neighbour discovery, of DHCPv6 and, where `flows` was opened with `names`, of DNS.
+those of neighbour discovery, of DHCPv6 and, where `flows` was opened with `names`, of DNS and
+those that say "unreachable".
 
 Stamping is the second half of the packet program `bpf/flows.c` (`bpf/stamps.h`), because both need
 the parsed packet; this is the collector of its ring buffer.
@@ -14,6 +15,7 @@ from ipaddress import IPv6Address
 
 from dataplane.model.address import Family
 from dataplane.model.dns import DnsSeen
+from dataplane.model.fallback import UnreachableSeen
 from dataplane.model.seen import (
     DhcpSeen,
     DiscoveryMessage,
@@ -35,7 +37,7 @@ KINDS: Mapping[int, PacketKind] = {
     5: PacketKind.ECHO_REQUEST,
     6: PacketKind.ECHO_REPLY,
 }
-TOO_BIG, DISCOVERY, DHCP, DNS = 7, 8, 9, 10
+TOO_BIG, DISCOVERY, DHCP, DNS, UNREACHABLE = 7, 8, 9, 10, 11
 MESSAGES: Mapping[int, DiscoveryMessage] = {
     133: DiscoveryMessage.ROUTER_SOLICITATION,
     134: DiscoveryMessage.ROUTER_ADVERTISEMENT,
@@ -63,6 +65,7 @@ class Stamps:
         self._dhcp: deque[bytes] = deque(maxlen=most)
         self._dns_layout = flows.module.layout("dns_layout")
         self._dns: deque[bytes] = deque(maxlen=most)
+        self._refusals: deque[bytes] = deque(maxlen=most)
         self._taken = self._handed = 0
         self.ring = flows.module.ring("packets", self._take)
 
@@ -74,6 +77,7 @@ class Stamps:
             DISCOVERY: self._discoveries,
             DHCP: self._dhcp,
             DNS: self._dns,
+            UNREACHABLE: self._refusals,
         }
         others.get(kind, self._events).append(event)
 
@@ -110,14 +114,32 @@ class Stamps:
         told = (self._resolved(event) for event in events)
         return tuple(message for message in told if message is not None)
 
+    def take_unreachable(self) -> tuple[UnreachableSeen, ...]:
+        """Return the messages that said "unreachable" since the last call, and forget them."""
+        events = [self._refusals.popleft() for _ in range(len(self._refusals))]
+        self._handed += len(events)
+        return tuple(
+            UnreachableSeen(
+                tap=said.tap,
+                leaving=said.leaving,
+                time_ns=said.time_ns,
+                family=said.family,
+                source=said.source,
+                destination=said.destination,
+                code=said.mtu,
+                refused=said.refused,
+            )
+            for said in map(self._too_big, events)
+        )
+
     def reports(self) -> tuple[ProbeReport, ...]:
         """Return the books of every tap.
 
         `lost` are events that did not fit the ring buffer. Events that were dropped here because
         nobody took them are `evicted`; they are not kept by tap and stand with every one.
         """
-        queues = (self._events, self._complaints, self._discoveries, self._dhcp, self._dns)
-        kept = sum(map(len, queues))
+        kept = sum(map(len, (self._events, self._complaints, self._discoveries)))
+        kept += sum(map(len, (self._dhcp, self._dns, self._refusals)))
         evicted = self._taken - self._handed - kept
         reports = []
         for tap in self._flows.taps:

@@ -12,6 +12,7 @@ from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Wish
 from dataplane.model.dns import DnsSeen
 from dataplane.model.errors import UnsupportedError
+from dataplane.model.fallback import FailureSeen, UnreachableSeen
 from dataplane.model.seen import (
     ConnectSeen,
     DhcpSeen,
@@ -23,8 +24,10 @@ from dataplane.model.seen import (
     TooBigSeen,
 )
 from dataplane.model.topology import Point, Tap
+from probes import failures
 from probes.connects import Connects
 from probes.drops import POINT, Drops
+from probes.failures import Failures
 from probes.flows import Flows, Snapshot
 from probes.stamps import Stamps
 from probes.tracepoints import Tracepoints
@@ -51,7 +54,8 @@ class Watch(Closing):
         self._stamps: Stamps | None = None
         self._connects: Connects | None = None
         self._drops: Drops | None = None
-        self._no_drops: ProbeReport | None = None
+        self._failures: Failures | None = None
+        self._absent: list[ProbeReport] = []
         self._count = False
 
     @classmethod
@@ -79,7 +83,8 @@ class Watch(Closing):
         packets are seen at traffic control (`hook` says how), or at raw tracepoints; `passed_by` are
         programs that bring packets to pods past the host side, which is blind then. With `drops`
         (owners by the cookies of their namespaces) drops there and at the taps are told of,
-        with `names` (and stamps) DNS messages. Errors:
+        with `names` (and stamps) what forensics needs: DNS messages, ICMP's
+        "unreachable" and errors of sockets. Errors:
         UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
         watch = cls(taps, where)
@@ -100,6 +105,8 @@ class Watch(Closing):
                 watch._connects = Connects.open(cgroups)
                 watch._stack.callback(watch._connects.close)
                 watch._learn_cookies(watch._connects)
+            if names:
+                watch._open_failures(cgroups)
         except BaseException:
             watch.close()
             raise
@@ -127,7 +134,7 @@ class Watch(Closing):
     @property
     def programs(self) -> dict[str, int]:
         """Return the descriptors of the loaded programs, by their names."""
-        probes = (self._flows, self._drops, self._connects)
+        probes = (self._flows, self._drops, self._connects, self._failures)
         return {
             name: probe.module.program(name)
             for probe in probes
@@ -136,15 +143,19 @@ class Watch(Closing):
         }
 
     @property
+    def _ringed(self) -> tuple[Stamps | Connects | Failures | None, ...]:
+        return (self._stamps, self._connects, self._failures)
+
+    @property
     def descriptors(self) -> list[int]:
         """Return the descriptors of the ring buffers, for an event loop to wait on."""
-        rings = [probe.ring for probe in (self._stamps, self._connects) if probe is not None]
+        rings = [probe.ring for probe in self._ringed if probe is not None]
         return [ring.descriptor for ring in rings]
 
     def consume(self) -> None:
         """Take everything out of the ring buffers; never waits for events."""
         with self._consuming:
-            for probe in (self._stamps, self._connects):
+            for probe in self._ringed:
                 if probe is not None:
                     probe.ring.consume()
 
@@ -221,6 +232,21 @@ class Watch(Closing):
             self._stamps.ring.consume()
             return self._stamps.take_dns()
 
+    def take_unreachable(self) -> tuple[UnreachableSeen, ...]:
+        """Return the messages that said "unreachable" since the last call, and forget them."""
+        if self._stamps is None:
+            return ()
+        with self._consuming:
+            self._stamps.ring.consume()
+            return self._stamps.take_unreachable()
+
+    def take_failures(self) -> tuple[FailureSeen, ...]:
+        """Return the errors of sockets since the last call, and forget them."""
+        if self._failures is None:
+            return ()
+        self.consume()
+        return self._failures.take()
+
     def take_connects(self, *, last: bool = False) -> tuple[ConnectSeen, ...]:
         """Return the attempts that have ended, and forget them; with `last` the pending ones, too."""
         if self._connects is None:
@@ -235,28 +261,38 @@ class Watch(Closing):
             self._examine(self._flows)
             if self._count:
                 reports += self._flows.reports()
-        for probe in (self._stamps, self._drops, self._connects):
+        for probe in (self._stamps, self._drops, self._connects, self._failures):
             if probe is not None:
                 reports += probe.reports()
-        return (*reports, self._no_drops) if self._no_drops is not None else reports
+        return (*reports, *self._absent)
 
     def close(self) -> None:
         """Take every probe away; a second time nothing happens."""
         self._stack.close()
-        self._flows = self._stamps = self._drops = self._connects = None
+        self._flows = self._stamps = self._drops = self._connects = self._failures = None
 
     def _open_drops(self, owners: Mapping[int, str]) -> None:
         """Begin to tell of drops; where that cannot be, the report says why."""
         try:
             self._drops = Drops.open(owners)
         except UnsupportedError as failure:
-            self._no_drops = ProbeReport(
-                probe="drops", where=POINT, hook="none", blind=str(failure)
-            )
+            self._miss("drops", POINT, failure)
             return
         self._stack.callback(self._drops.close)
         for tap in self._taps:
             self._learn_place(tap)
+
+    def _open_failures(self, owners: Mapping[str, Path]) -> None:
+        """Begin to tell of errors of sockets; where that cannot be, the report says why."""
+        try:
+            self._failures = Failures.open(owners)
+        except UnsupportedError as failure:
+            self._miss("failures", failures.POINT, failure)
+            return
+        self._stack.callback(self._failures.close)
+
+    def _miss(self, probe: str, where: str, failure: UnsupportedError) -> None:
+        self._absent.append(ProbeReport(probe=probe, where=where, hook="none", blind=str(failure)))
 
     def _learn_place(self, tap: Tap) -> None:
         drops, target = self._drops, self._where(tap.namespace)

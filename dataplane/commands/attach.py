@@ -338,8 +338,8 @@ VERB = Verb(
     name="attach",
     help="follow the pods of this machine live, change nothing",
     description="Find the pod interfaces of this machine, watch them with eBPF, and tell live which flows\n"
-    "there are, who uses or tries IPv4, whose source address is changed on the way out, and which\n"
-    "packets the kernel drops.",
+    "there are, who uses or tries IPv4 and why IPv6 was not taken, whose source address is changed on\n"
+    "the way out, and which packets the kernel drops.",
     configure=_configure,
     run=_run,
     order=40,

@@ -5,11 +5,13 @@ import socket
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from dataplane import manifest
 from dataplane.commands.verb import Exit, UsageError
 from dataplane.manifest import read_documents
+from dataplane.model.address import Address
 from dataplane.model.answer import Finding, State
 from dataplane.model.cluster import Cluster
 from dataplane.model.evidence import Evidence
@@ -39,6 +41,7 @@ from probes.node.kubeapi import KubeApiError
 from probes.node.pods import Pods, node_root
 from probes.node.ruleset import ruleset
 from probes.node.sysctls import forwarding
+from probes.node.ways import lacking
 
 NOBODY = "none"
 RULES = 4  # that one finding quotes
@@ -161,7 +164,13 @@ class Knowledge:
 
     def forensics(self, taps: Iterable[Tap]) -> Forensics:
         """Return what joins findings of these taps, with what the node says of pods and families."""
-        return Forensics(taps, self._facts.pods, self._expected.families.value)
+
+        def asked(pod: str, address: Address) -> int | None:
+            if not isinstance(address, IPv6Address):
+                return None
+            return lacking(pod_interfaces(self.sources.pods()), pod, address)
+
+        return Forensics(taps, self._facts.pods, self._expected.families.value, asked)
 
     def told(self) -> Iterator[Promise | Contradiction]:
         """Yield every value with its source, and where sources differ."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dataplane.model.address import Address, Family
 from dataplane.model.answer import Finding
-from dataplane.model.seen import ConnectResult
+from dataplane.model.seen import ConnectResult, Quoted
 
 
 class Why(StrEnum):
@@ -32,15 +32,34 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureSeen:
-    """An error that the kernel gave to a socket: as the answer to `connect`, or later of its own accord.
+    """An error that the kernel gave to a socket of its own accord: a reset, an ICMP error, a timeout.
 
-    `errno` is the positive number of errno(3); `socket_cookie` that of an attempt (`ConnectSeen`).
+    What `connect` answers at once is not told. `errno` is the positive number of errno(3); `socket_cookie` that of an attempt (`ConnectSeen`).
     """
 
     kind: Literal["failure"] = "failure"
     time_ns: int
     socket_cookie: int
     errno: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreachableSeen:
+    """Somebody's word that a packet was not delivered (ICMPv6 type 1, ICMPv4 type 3 but for code 4).
+
+    `source` says so, `code` is the message's (RFC 4443 section 3.1, RFC 792), `refused` the packet
+    that it is about.
+    """
+
+    kind: Literal["unreachable"] = "unreachable"
+    tap: str
+    leaving: bool
+    time_ns: int
+    family: Family
+    source: Address
+    destination: Address
+    code: int
+    refused: Quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +84,8 @@ class Fallback:
 
     `name` is empty where no DNS answer with the address was seen. `cost_ms` lies between the first
     thing that IPv6 needed (the question for AAAA, else the first attempt) and the attempt over IPv4
-    that succeeded. `names` are the DNS questions and what was answered, in words.
+    that succeeded. `names` are the DNS questions and what was answered, in words; `six` the IPv6
+    addresses that anybody was told for the name.
     """
 
     kind: Literal["fallback"] = "fallback"
@@ -78,4 +98,5 @@ class Fallback:
     cost_ms: float
     tried: tuple[Tried, ...]
     names: tuple[str, ...]
+    six: tuple[Address, ...]
     finding: Finding

@@ -12,10 +12,10 @@ from ipaddress import IPv6Network
 
 from dataplane.model.address import Address, Family
 from dataplane.model.dns import DnsSeen
-from dataplane.model.fallback import FailureSeen, Fallback, Why
+from dataplane.model.fallback import FailureSeen, Fallback, UnreachableSeen, Why
 from dataplane.model.seen import ConnectResult, ConnectSeen, DropSeen, PacketKind, PacketSeen
 from dataplane.rules.fallbackstory import Story, tell
-from dataplane.rules.fallbackwords import FORBIDDEN, UNREACHABLE, WAYLESS, error_name
+from dataplane.rules.fallbackwords import FORBIDDEN, PORT, UNREACHABLE, WAYLESS, error_name
 from dataplane.rules.resolved import Names
 
 JOIN_NS = 150_000_000_000
@@ -31,6 +31,7 @@ TCP, DNS_PORT = 6, 53
 UNIQUE_LOCAL = IPv6Network("fc00::/7")  # RFC 4193 section 3.1
 REACHED = frozenset({ConnectResult.ESTABLISHED, ConnectResult.SENT})
 NO_LOSS = ("NO_SOCKET", "TCP_", "SOCKET_", "SKB_CONSUMED", "UDP_")  # somebody took it, and refused
+REFUSED = "ECONNREFUSED"
 NEIGHBOUR_PLACES = ("ndisc_error_report", "neigh_invalidate")
 
 
@@ -40,7 +41,8 @@ class Sights:
 
     `owners` names the pods by their taps. `addresses` are those that pods were given or sent from.
     `families` are the cluster's where somebody vouches for them, else None: then a pod has IPv6 if
-    it has an address of it.
+    it has an address of it. `ways` are the errors (names of errno) that the kernel of a pod gives for
+    an address, "" where it has a way there.
     """
 
     attempts: Sequence[ConnectSeen] = ()
@@ -48,9 +50,11 @@ class Sights:
     names: Sequence[DnsSeen] = ()
     drops: Sequence[DropSeen] = ()
     packets: Sequence[PacketSeen] = ()
+    unreachable: Sequence[UnreachableSeen] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, Collection[Address]] = field(default_factory=dict)
     families: tuple[Family, ...] | None = None
+    ways: Mapping[tuple[str, Address], str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,7 +85,6 @@ class _Bench:
         self.failures: defaultdict[int, list[FailureSeen]] = defaultdict(list)
         for failure in sorted(sights.failures, key=lambda failure: failure.time_ns):
             self.failures[failure.socket_cookie].append(failure)
-        self.sorting: defaultdict[tuple[str, int], list[ConnectSeen]] = defaultdict(list)
 
     def processes(self) -> Iterator[tuple[str, int, list[_Case]]]:
         """Yield the pod, the process and its attempts over IPv4 to one name, in their order."""
@@ -89,8 +92,7 @@ class _Bench:
         for seen in sorted(self.sights.attempts, key=lambda attempt: attempt.time_ns):
             if seen.owner is None or not self._has_six(seen.owner) or not _counts(seen):
                 continue
-            sorts = seen.protocol != TCP and seen.result is not ConnectResult.SENT
-            (self.sorting if sorts else processes)[seen.owner, seen.pid].append(seen)
+            processes[seen.owner, seen.pid].append(seen)
         for (pod, pid), attempts in processes.items():
             cases: defaultdict[str, list[_Case]] = defaultdict(list)
             for at, seen in enumerate(attempts):
@@ -143,7 +145,7 @@ class _Bench:
         if failed:
             why: Why | None = self._why(pod, failed, four)
         else:
-            why = None if case.tried else self._untried(pod, pid, case.name, four)
+            why = None if case.tried else self._untried(pod, case.name, four)
         if why is None:
             return None
         since = self._answered(pod, case.name, four) - ASKING_NS
@@ -164,6 +166,7 @@ class _Bench:
                 six=self.names.told(case.name, 6),
                 drops=tuple(drop for seen in failed for drop in self._dropped(pod, seen)),
                 late=tuple(p for seen in failed if (p := self._late(pod, seen)) is not None),
+                said=tuple(said for seen in failed for said in self._said(pod, seen)),
                 guessed=case.guessed and bool(failed),
             )
         )
@@ -195,21 +198,23 @@ class _Bench:
         return next((why for why in causes if why is not Why.BLACK_HOLE), Why.BLACK_HOLE)
 
     def _cause(self, pod: str, seen: ConnectSeen, four: ConnectSeen) -> Why:
-        error = self._error(seen)
         if self._stuck(pod, seen):
             return Why.TOO_BIG
         if any(_neighbour(drop) for drop in self._dropped(pod, seen)):
             return Why.NEIGHBOUR
+        error = self._error(seen)
         if seen.result is ConnectResult.UNSENT:
+            error = error or self.sights.ways.get((pod, seen.destination), "")
             return Why.PROHIBITED if error in FORBIDDEN else Why.NO_ROUTE
-        if error in UNREACHABLE:
+        said = [one for one in self._said(pod, seen) if one.code != PORT]
+        if error in UNREACHABLE or said:
             return Why.UNREACHABLE
-        if seen.result is ConnectResult.REFUSED:
+        if any(self._said(pod, seen)) or error == REFUSED or seen.result is ConnectResult.REFUSED:
             return Why.REFUSED
         late = seen.result is ConnectResult.ESTABLISHED or self._late(pod, seen) is not None
         return Why.RACE_LOST if late and seen.time_ns < four.time_ns else Why.BLACK_HOLE
 
-    def _untried(self, pod: str, pid: int, name: str, four: ConnectSeen) -> Why | None:
+    def _untried(self, pod: str, name: str, four: ConnectSeen) -> Why | None:
         """Say why no IPv6 attempt was made to a name that IPv4 was used for."""
         since, until = self._answered(pod, name, four) - ASKING_NS, four.time_ns
         asked = list(self.names.asked(pod, name, "AAAA", since, until))
@@ -218,7 +223,7 @@ class _Bench:
             return Why.NOT_ASKED if elsewhere else None
         answers = [one.answer for one in asked if one.answer is not None and not one.failed]
         if any(answer.addresses for answer in answers):
-            return self._spurned(pod, pid, name, four)
+            return self._spurned(pod, name)
         if any(answer.rcode == "NXDOMAIN" for answer in answers):
             return Why.AAAA_DENIED
         if any(not answer.whole for answer in answers):
@@ -228,20 +233,18 @@ class _Bench:
             return Why.AAAA_MISSING if elsewhere else Why.IPV4_ONLY if alone else None
         return Why.AAAA_FAILED if any(one.failed for one in asked) else Why.AAAA_UNANSWERED
 
-    def _spurned(self, pod: str, pid: int, name: str, four: ConnectSeen) -> Why:
+    def _spurned(self, pod: str, name: str) -> Why:
         """Say why IPv6 addresses that were there were not tried.
 
-        Who sorts addresses (RFC 6724) connects a datagram socket to each, which sends nothing, and
-        leaves out what fails. Its error is the only trace that a missing route leaves.
+        Who sorts addresses (RFC 6724) leaves out those that there is no way to: the pod's kernel says
+        so to whoever asks.
         """
         six = self.names.told(name, 6)
-        for seen in self.sorting[pod, pid]:
-            if seen.destination in six and 0 <= four.time_ns - seen.time_ns <= JOIN_NS:
-                error = self._error(seen)
-                if error in FORBIDDEN:
-                    return Why.PROHIBITED
-                if error in WAYLESS:
-                    return Why.NO_ROUTE
+        lacking = {self.sights.ways.get((pod, address), "") for address in six}
+        if lacking <= FORBIDDEN:
+            return Why.PROHIBITED
+        if lacking <= FORBIDDEN | WAYLESS:
+            return Why.NO_ROUTE
         own = [a for a in self.sights.addresses.get(pod, ()) if a.version == 6]
         local = bool(own) and all(address in UNIQUE_LOCAL for address in own)
         if local and not any(address in UNIQUE_LOCAL for address in six):
@@ -286,6 +289,18 @@ class _Bench:
             if (there or back) and about:
                 yield drop
 
+    def _said(self, pod: str, seen: ConnectSeen) -> Iterator[UnreachableSeen]:
+        """Yield what was said of an attempt's packets, also to a socket that had no time to listen."""
+        for said in self.sights.unreachable:
+            about = (said.refused.destination, said.refused.destination_port)
+            if (
+                about == (seen.destination, seen.port)
+                and self.sights.owners.get(said.tap) == pod
+                and not said.leaving
+                and 0 <= said.time_ns - seen.time_ns <= AROUND_NS
+            ):
+                yield said
+
     def _late(self, pod: str, seen: ConnectSeen) -> PacketSeen | None:
         """Return the answer to a SYN that came all the same."""
         for packet in self.sights.packets:
@@ -305,7 +320,12 @@ def _neighbour(drop: DropSeen) -> bool:
 
 
 def _counts(seen: ConnectSeen) -> bool:
-    """Tell whether an attempt goes to somebody else, and not to a resolver."""
+    """Tell whether an attempt is made to carry something to somebody else, and not to a resolver.
+
+    Who sorts addresses (RFC 6724) connects a datagram socket to each, and sends nothing.
+    """
+    if seen.protocol != TCP and seen.result is not ConnectResult.SENT:
+        return False
     address = seen.destination
     nowhere = address.is_loopback or address.is_unspecified or address.is_multicast
     return not nowhere and not address.is_link_local and seen.port != DNS_PORT

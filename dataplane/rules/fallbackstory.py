@@ -6,10 +6,10 @@ from ipaddress import IPv6Address
 
 from dataplane.model.address import Address
 from dataplane.model.answer import Finding
-from dataplane.model.fallback import Fallback, Tried, Why
+from dataplane.model.fallback import Fallback, Tried, UnreachableSeen, Why
 from dataplane.model.problem import Severity
 from dataplane.model.seen import ConnectSeen, DropSeen, PacketSeen
-from dataplane.rules.fallbackwords import UNREACHABLE, WORDS
+from dataplane.rules.fallbackwords import CODES, WORDS
 from dataplane.rules.resolved import Asked
 
 SHOWN = 12  # pieces of evidence that one finding quotes
@@ -40,6 +40,7 @@ class Story:
     six: tuple[Address, ...]
     drops: tuple[DropSeen, ...]
     late: tuple[PacketSeen, ...]
+    said: tuple[UnreachableSeen, ...]
     guessed: bool
 
     @property
@@ -75,6 +76,7 @@ def tell(story: Story) -> Fallback:
         cost_ms=round(cost, 1),
         tried=tried,
         names=names,
+        six=story.six,
         finding=_finding(story, tried, names, cost),
     )
 
@@ -141,8 +143,9 @@ def _evidence(story: Story, tried: tuple[Tried, ...], names: tuple[str, ...]) ->
             f"at {one.after_ms:.1f} ms {story.four.comm} (pid {story.pid}) tried {one.family} "
             f"{place}:{one.port}: {_ended(one)}{took}"
         )
-        if story.why is Why.UNREACHABLE and one.error in UNREACHABLE:
-            yield f"a router said: {UNREACHABLE[one.error]}"
+    for said in story.said:
+        words = CODES.get(said.code, "not delivered")
+        yield f"{said.source} said: {words} (ICMPv6 type 1 code {said.code})"
     yield from names
     for packet in story.late:
         since = (packet.time_ns - story.failed[0].time_ns) / 1e6

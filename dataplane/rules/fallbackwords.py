@@ -83,12 +83,19 @@ WORDS: Mapping[Why, Words] = {
     ),
 }
 
-UNREACHABLE = {
-    "EHOSTUNREACH": "address unreachable (ICMPv6 type 1 code 3)",
-    "ENETUNREACH": "no route (ICMPv6 type 1 code 0)",
-    "EACCES": "prohibited (ICMPv6 type 1 code 1, 5 or 6)",
+UNREACHABLE = frozenset({"EHOSTUNREACH", "ENETUNREACH", "EACCES"})
+"""What a socket gets after its packet went out where somebody has said so (icmpv6_err_convert)."""
+CODES = {
+    0: "no route to destination",
+    1: "communication administratively prohibited",
+    2: "beyond scope of source address",
+    3: "address unreachable",
+    4: "port unreachable",
+    5: "source address failed ingress or egress policy",
+    6: "reject route to destination",
 }
-"""What ICMPv6 has said where a socket got an error after its packet went out (icmpv6_err_convert)."""
+"""ICMPv6 type 1 (RFC 4443 section 3.1)."""
+PORT = 4
 WAYLESS = frozenset({"ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EINVAL"})
 FORBIDDEN = frozenset({"EPERM", "EACCES"})
 

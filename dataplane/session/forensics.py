@@ -1,13 +1,13 @@
 """Fallbacks and drops of a node that is followed, as findings: told once, and counted at the end."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from dataplane.model.address import Address, Family
 from dataplane.model.answer import Finding, State
 from dataplane.model.dns import DnsSeen
-from dataplane.model.fallback import FailureSeen, Fallback
+from dataplane.model.fallback import FailureSeen, Fallback, UnreachableSeen, Why
 from dataplane.model.node import PodFacts
 from dataplane.model.problem import Severity
 from dataplane.model.seen import (
@@ -20,15 +20,19 @@ from dataplane.model.seen import (
 )
 from dataplane.model.topology import Point, Tap
 from dataplane.rules.fallbacks import JOIN_NS, REACHED, Sights, fallbacks
+from dataplane.rules.fallbackwords import error_name
 from dataplane.rules.resolved import REMEMBERED_NS
 from dataplane.session.dropfindings import DropFinding, DropFindings
 from dataplane.session.expecting import Judged
 from dataplane.session.remembered import Remembered
 
-SETTLED_NS = 3_000_000_000
+SETTLED_NS = 4_000_000_000
 """How long an attempt is left alone: the answer to a SYN that the client gave up may be on its way."""
 MOST = 10_000  # of attempts, DNS messages and packets each; the oldest are forgotten
 MOST_FINDINGS = 1_000
+WAYS = frozenset({Why.NOT_TRIED, Why.SORTED_LAST, Why.NO_ROUTE})
+"""What is said better by the pod's kernel, which knows whether it has a way."""
+Lacking = Callable[[str, Address], int | None]
 PROBES = ("connects", "stamps", "drops")
 
 
@@ -40,12 +44,15 @@ class _Kept:
     failures: deque[FailureSeen] = field(default_factory=lambda: deque(maxlen=MOST))
     names: deque[DnsSeen] = field(default_factory=lambda: deque(maxlen=MOST))
     packets: deque[PacketSeen] = field(default_factory=lambda: deque(maxlen=MOST))
+    unreachable: deque[UnreachableSeen] = field(default_factory=lambda: deque(maxlen=MOST))
 
 
 class Forensics:
     """Joins what a follower sees into findings.
 
-    `pods` are facts of the node, `families` the cluster's where somebody vouches for them.
+    `pods` are facts of the node, `families` the cluster's where somebody vouches for them. `lacking`
+    asks for the errno that a pod's kernel gives for an address, 0 where it has a way, None if nobody
+    knows.
     """
 
     def __init__(
@@ -53,8 +60,9 @@ class Forensics:
         taps: Iterable[Tap] = (),
         pods: Iterable[PodFacts] = (),
         families: tuple[Family, ...] | None = None,
+        lacking: Lacking = lambda _pod, _address: None,
     ) -> None:
-        self._families = families or None
+        self._families, self._lacking = families or None, lacking
         self._owners: dict[str, str] = {}
         self._addresses: defaultdict[str, dict[Address, None]] = defaultdict(dict)
         for tap in taps:
@@ -103,10 +111,12 @@ class Forensics:
         failures: Iterable[FailureSeen] = (),
         names: Iterable[DnsSeen] = (),
         packets: Iterable[PacketSeen] = (),
+        unreachable: Iterable[UnreachableSeen] = (),
     ) -> None:
         """Take what else was seen since the last time."""
         self._kept.failures.extend(failures)
         self._kept.names.extend(names)
+        self._kept.unreachable.extend(unreachable)
         self._kept.packets.extend(p for p in packets if p.packet is PacketKind.TCP_SYN_ACK)
 
     def fresh(
@@ -122,9 +132,9 @@ class Forensics:
             yield dropped
         self._forget(now)
         if self._waiting:
-            for told in fallbacks(self._sights(now if last else now - SETTLED_NS)):
-                place = told.name or told.tried[-1].destination
-                if self._told.is_new((told.pod, told.pid, place)):
+            sights = self._sights(now if last else now - SETTLED_NS)
+            for told in fallbacks(replace(sights, ways=self._ways(sights))):
+                if self._told.is_new(_identity(told)):
                     self._findings["fallback"].append(told.finding)
                     yield told
 
@@ -135,6 +145,21 @@ class Forensics:
             _judged(name, self._looked_at[name], tuple(found), lacking)
             for name, found in sorted(self._findings.items())
         )
+
+    def _ways(self, sights: Sights) -> dict[tuple[str, Address], str]:
+        """Ask the pods' kernels for the ways that IPv6 was not tried on, or in vain."""
+        asked: dict[tuple[str, Address], str] = {}
+        for told in fallbacks(sights):
+            if told.why not in WAYS or not self._is_new(told):
+                continue
+            tried = {one.destination for one in told.tried if one.family is Family.IPV6}
+            for address in {*told.six, *tried}:
+                if (number := self._lacking(told.pod, address)) is not None:
+                    asked[told.pod, address] = error_name(number)
+        return asked
+
+    def _is_new(self, told: Fallback) -> bool:
+        return _identity(told) not in self._told
 
     def _sights(self, until: int) -> Sights:
         def settled(seen: ConnectSeen) -> bool:
@@ -147,6 +172,7 @@ class Forensics:
             names=tuple(self._kept.names),
             drops=self._drops,
             packets=tuple(self._kept.packets),
+            unreachable=tuple(self._kept.unreachable),
             owners=dict(self._owners),
             addresses=dict(self._addresses),
             families=self._families,
@@ -159,10 +185,15 @@ class Forensics:
             (kept.attempts, JOIN_NS + SETTLED_NS),
             (kept.failures, JOIN_NS + SETTLED_NS),
             (kept.packets, JOIN_NS + SETTLED_NS),
+            (kept.unreachable, JOIN_NS + SETTLED_NS),
             (kept.names, REMEMBERED_NS),
         ):
             while queue and now - queue[0].time_ns > age:
                 queue.popleft()
+
+
+def _identity(told: Fallback) -> tuple[object, ...]:
+    return told.pod, told.pid, told.name or told.tried[-1].destination
 
 
 def _lacking(reports: Iterable[ProbeReport]) -> Mapping[str, str]:

@@ -8,6 +8,9 @@ class Remembered:
         self._most = most
         self._keys: dict[tuple[object, ...], None] = {}
 
+    def __contains__(self, key: tuple[object, ...]) -> bool:
+        return key in self._keys
+
     def is_new(self, key: tuple[object, ...]) -> bool:
         """Tell whether this was not there yet; now it is."""
         if key in self._keys:

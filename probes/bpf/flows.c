@@ -45,7 +45,7 @@ struct settings {
   u32 stamping;    /* 0: count only */
   u32 always;      /* datagrams and echoes of a flow that are stamped, per CPU, before sampling */
   u32 sample_mask; /* afterwards those whose stamp has none of these bits: the same at every tap */
-  u32 names;       /* DNS messages are handed over, too */
+  u32 names;       /* DNS messages are handed over, too, and what could not be delivered */
 };
 
 /* Sizes are no part of the instructions; they are the only thing given as -D. */
@@ -67,8 +67,8 @@ static __always_inline void submit(void *event, u32 size, struct books *book) {
 }
 
 static __always_inline void complain(struct __sk_buff *skb, struct packet *packet,
-                                     struct flow_key *key, struct books *book) {
-  struct too_big event = {.key = *key, .kind = KIND_TOO_BIG, .time_ns = bpf_ktime_get_ns()};
+                                     struct flow_key *key, u16 kind, struct books *book) {
+  struct too_big event = {.key = *key, .kind = kind, .time_ns = bpf_ktime_get_ns()};
   if (read_too_big(skb, packet, &event))
     submit(&event, sizeof(event), book);
 }
@@ -123,7 +123,9 @@ static __always_inline void hand_over(struct __sk_buff *skb, struct packet *pack
   u32 kind = stamp_kind(packet, key);
   if (kind == KIND_NONE) {
     if (is_too_big(packet, key))
-      complain(skb, packet, key, book);
+      complain(skb, packet, key, KIND_TOO_BIG, book);
+    else if (setting->names && is_unreachable(packet, key))
+      complain(skb, packet, key, KIND_UNREACHABLE, book);
     else if (is_discovery(packet, key))
       discover(skb, packet, key, book);
     return;

@@ -24,6 +24,7 @@
 #define KIND_DISCOVERY 8
 #define KIND_DHCP 9
 #define KIND_DNS 10
+#define KIND_UNREACHABLE 11
 
 #define ROUTER_SOLICITATION 133 /* RFC 4861 section 4; the four are in a row */
 #define ROUTER_ADVERTISEMENT 134
@@ -50,8 +51,9 @@ struct stamped {
 };
 
 /*
- * A router's word that a packet was too big; begins like `struct stamped`. Of `refused` the
- * interface is 0: it is the packet that the message quotes, as far as it does.
+ * A router's word that a packet was too big, or not delivered (then `mtu` is the message's code);
+ * begins like `struct stamped`. Of `refused` the interface is 0: it is the packet that the message
+ * quotes, as far as it does.
  */
 struct too_big {
   struct flow_key key;
@@ -209,12 +211,25 @@ static __always_inline bool is_too_big(struct packet *packet, struct flow_key *k
          packet->upper.octets[1] == 4;
 }
 
+/* ICMPv6 destination unreachable (RFC 4443 section 3.1), ICMPv4 (RFC 792) but for its code 4. */
+static __always_inline bool is_unreachable(struct packet *packet, struct flow_key *key) {
+  if (packet->readable < 8 || packet->later)
+    return false;
+  if (key->protocol == PROTOCOL_ICMPV6)
+    return packet->upper.octets[0] == 1;
+  return key->protocol == PROTOCOL_ICMP && packet->upper.octets[0] == 3 &&
+         packet->upper.octets[1] != 4;
+}
+
 /* Fill in the next hop's MTU and the quoted packet; false where nothing readable is quoted. */
 static __always_inline bool read_too_big(struct __sk_buff *skb, struct packet *packet,
                                          struct too_big *event) {
   struct packet quoted = {};
   bool six = event->key.family == FAMILY_IPV6;
-  event->mtu = six ? be32(packet->upper.words[1]) : be16(packet->upper.halves[3]);
+  if (event->kind == KIND_UNREACHABLE)
+    event->mtu = packet->upper.octets[1];
+  else
+    event->mtu = six ? be32(packet->upper.words[1]) : be16(packet->upper.halves[3]);
   return parse(skb, packet->transport + 8, six ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4, &quoted,
                &event->refused) == PARSED;
 }

@@ -49,6 +49,7 @@ class Dry:
         self.stamps._discoveries.clear()
         self.stamps._dhcp.clear()
         self.stamps._dns.clear()
+        self.stamps._refusals.clear()
         self.stamps._taken = self.stamps._handed = 0
 
     def run(self, frame, *, program="ethernet_ingress", repeat=1, segments=0, size=0):

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 import dns.message
 import dns.rrset
 import pytest
-from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6, IPv6ExtHdrFragment
 
 from dataplane.model.address import Family
 from tests.bpf.conftest import Dry, pinned
@@ -111,6 +111,29 @@ def test_nothing_else_is_told(asking, frame):
 
     assert told(asking) == ()
     assert asking.books().lost == 0
+
+
+@pytest.mark.parametrize("code", [0, 1, 4])
+def test_who_says_unreachable_is_told_with_the_packet(asking, code):
+    packet = IPv6(**V6) / TCP(sport=40000, dport=443, flags="S")
+    asking.run(ether(IPv6(src="2001:db8::f", dst=V6["src"]), ICMPv6DestUnreach(code=code), packet))
+
+    asking.stamps.ring.consume()
+    (seen,) = asking.stamps.take_unreachable()
+    assert (str(seen.source), seen.code, seen.leaving) == ("2001:db8::f", code, False)
+    assert (str(seen.refused.source), str(seen.refused.destination)) == (V6["src"], V6["dst"])
+    assert (seen.refused.source_port, seen.refused.destination_port) == (40000, 443)
+    assert asking.stamps.take_unreachable() == asking.stamps.too_big() == ()
+
+
+def test_too_big_is_no_unreachable_in_ipv4(asking):
+    packet = IP(**V4) / UDP(sport=40000, dport=443)
+    for code in (3, 4):
+        asking.run(ether(IP(src="192.0.2.9", dst=V4["src"]), ICMP(type=3, code=code), packet))
+
+    asking.stamps.ring.consume()
+    assert [seen.code for seen in asking.stamps.take_unreachable()] == [3]
+    assert len(asking.stamps.too_big()) == 1
 
 
 def test_without_being_asked_for_it_is_not_there(dry):

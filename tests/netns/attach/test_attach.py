@@ -68,12 +68,12 @@ def attached(node: Node, *options: str):
         lines = Lines(child)
         try:
             # what comes earlier is not seen; three programs are compiled until then
-            lines.until(lambda line: line.get("kind") == "attached", 60)
+            lines.until(lambda line: line.get("kind") == "attached", 180)
             yield lines
         finally:
             if child.poll() is None:
                 child.send_signal(signal.SIGINT)
-            child.wait(20)
+            child.wait(60)
             lines.rest()
 
 

@@ -5,13 +5,21 @@ from ipaddress import ip_address
 
 from dataplane.model.address import Family
 from dataplane.model.dns import DnsSeen
-from dataplane.model.fallback import FailureSeen
-from dataplane.model.seen import ConnectResult, ConnectSeen, DropSeen, PacketKind, PacketSeen
+from dataplane.model.fallback import FailureSeen, UnreachableSeen
+from dataplane.model.seen import (
+    ConnectResult,
+    ConnectSeen,
+    DropSeen,
+    PacketKind,
+    PacketSeen,
+    Quoted,
+)
 from dataplane.rules.fallbacks import Sights
 
 POD, OTHER, PID, NAME = "default/web", "default/other", 77, "api.example.org"
 OWN = ip_address("2001:db8:d::2")
 SIX, FOUR = ip_address("2001:db8:e::80"), ip_address("192.0.2.80")
+ROUTER = ip_address("2001:db8:d::1")
 RESOLVER = ip_address("2001:db8:d::53")
 OWNERS = {"cali1": POD, "cali2": OTHER}
 MS = 1_000_000
@@ -23,6 +31,7 @@ class World:
 
     def __init__(self):
         self.attempts, self.failures, self.names, self.drops, self.packets = [], [], [], [], []
+        self.unreachable = []
         self._cookies = 0
 
     def asked(self, type_, at, *, tap="cali1", name=NAME, port=40000, number=1):
@@ -105,10 +114,22 @@ class World:
             )
         )  # fmt: skip
 
+    def said(self, code, at):
+        self.unreachable.append(
+            UnreachableSeen(
+                tap="cali1", leaving=False, time_ns=START + int(at * MS), family=Family.IPV6,
+                source=ROUTER, destination=OWN, code=code,
+                refused=Quoted(
+                    protocol=6, source=OWN, destination=SIX, source_port=40123, destination_port=443
+                ),
+            )
+        )  # fmt: skip
+
     def sights(self, **other):
         given = {
             "attempts": tuple(self.attempts), "failures": tuple(self.failures),
             "names": tuple(self.names), "drops": tuple(self.drops), "packets": tuple(self.packets),
+            "unreachable": tuple(self.unreachable),
             "owners": OWNERS, "addresses": {POD: (OWN,)},
         } | other  # fmt: skip
         return Sights(**given)

@@ -12,7 +12,7 @@ from dataplane.model.address import Family
 from dataplane.model.fallback import Why
 from dataplane.model.problem import Severity
 from dataplane.rules.fallbacks import fallbacks
-from tests.unit.rules.fallbackworld import FOUR, NAME, OWN, PID, POD, SIX, World
+from tests.unit.rules.fallbackworld import FOUR, NAME, OWN, PID, POD, ROUTER, SIX, World
 
 LOCAL = ip_address("fd00::2")
 
@@ -54,22 +54,24 @@ def prohibited_by_a_router(world):
     world.tried(FOUR, 8, "established", 1)
 
 
+def prohibited_while_the_client_was_busy(world):
+    """The socket is locked while its SYN goes out: what comes back that fast, it does not hear."""
+    world.resolved()
+    world.tried(SIX, 5, "timed-out")
+    world.said(1, 5.1)
+    world.tried(FOUR, 255, "established", 1)
+
+
+def port_unreachable(world):
+    world.resolved()
+    world.tried(SIX, 5, "timed-out")
+    world.said(4, 5.1)
+    world.tried(FOUR, 255, "established", 1)
+
+
 def no_route(world):
     world.resolved()
-    world.tried(SIX, 5, "unsent", error="ENETUNREACH")
-    world.tried(FOUR, 6, "established", 1)
-
-
-def sorted_out_without_a_route(world):
-    world.resolved()
-    world.tried(SIX, 3, "unsent", protocol=17, port=0, error="ENETUNREACH")
-    world.tried(FOUR, 3.1, "unsent", protocol=17, port=0)
-    world.tried(FOUR, 4, "established", 1)
-
-
-def prohibited_in_the_pod(world):
-    world.resolved()
-    world.tried(SIX, 5, "unsent", error="EACCES")
+    world.tried(SIX, 5, "unsent")
     world.tried(FOUR, 6, "established", 1)
 
 
@@ -156,9 +158,9 @@ CAUSES = {
     black_hole_by_a_rule: (Why.BLACK_HOLE, 200),
     unreachable: (Why.UNREACHABLE, 3),
     prohibited_by_a_router: (Why.UNREACHABLE, 3),
+    prohibited_while_the_client_was_busy: (Why.UNREACHABLE, 250),
+    port_unreachable: (Why.REFUSED, 250),
     no_route: (Why.NO_ROUTE, 1),
-    sorted_out_without_a_route: (Why.NO_ROUTE, 0),
-    prohibited_in_the_pod: (Why.PROHIBITED, 1),
     neighbour: (Why.NEIGHBOUR, 3001),
     too_big: (Why.TOO_BIG, 1995),
     race_lost: (Why.RACE_LOST, 200),
@@ -209,12 +211,22 @@ def test_the_evidence_is_every_attempt_every_answer_and_every_drop(world):
     assert told.finding.seen == "IPv6 timed-out; IPv4 took over and hides it, after 200.0 ms"
 
 
-def test_what_a_router_said_is_told(world):
-    prohibited_by_a_router(world)
+def test_what_was_said_is_told_with_who_said_it(world):
+    prohibited_while_the_client_was_busy(world)
     (told,) = fallbacks(world.sights())
 
-    assert "a router said: prohibited (ICMPv6 type 1 code 1, 5 or 6)" in told.finding.evidence
-    assert told.tried[0].error == "EACCES"
+    said = f"{ROUTER} said: communication administratively prohibited (ICMPv6 type 1 code 1)"
+    assert said in told.finding.evidence
+
+
+def test_what_was_said_of_other_packets_is_not(world):
+    black_hole(world)
+    world.said(1, -5)
+    world.said(1, 20_000)
+    (told,) = fallbacks(world.sights())
+
+    assert told.why is Why.BLACK_HOLE
+    assert not any("said" in piece for piece in told.finding.evidence)
 
 
 def healthy(world):
@@ -340,6 +352,24 @@ def test_addresses_that_rfc_6724_sorts_last_are_a_warning(world):
     assert (told.why, told.finding.severity) == (Why.SORTED_LAST, Severity.WARNING)
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        ("ENETUNREACH", Why.NO_ROUTE),
+        ("EHOSTUNREACH", Why.NO_ROUTE),
+        ("EACCES", Why.PROHIBITED),
+        ("", Why.NOT_TRIED),
+    ],
+)
+@pytest.mark.parametrize("story", [not_tried, no_route])
+def test_the_pods_kernel_knows_whether_there_is_a_way(world, story, error, why):
+    """Who sorts addresses does not try what there is no way to; others try, and nothing leaves."""
+    story(world)
+    (told,) = fallbacks(world.sights(ways={(POD, SIX): error}))
+
+    assert told.why is (Why.NO_ROUTE if story is no_route and not error else why)
+
+
 def test_without_names_it_is_a_guess_and_says_so(world):
     world.tried(SIX, 5, "refused", 1)
     world.tried(FOUR, 7, "established", 1)
@@ -379,8 +409,9 @@ def test_the_order_in_which_it_is_told_makes_no_difference(story, chance):
     world = World()
     story(world)
     expected = list(fallbacks(world.sights()))
-    for told in (world.attempts, world.failures, world.names, world.drops, world.packets):
-        chance.shuffle(told)
+    for told in vars(world).values():
+        if isinstance(told, list):
+            chance.shuffle(told)
 
     assert list(fallbacks(world.sights())) == expected
 
@@ -435,6 +466,9 @@ def merge(whole, world, number, begin, skew):
         whole.drops.append(
             replace(seen, destination=own(seen.destination), first_ns=first, last_ns=last)
         )
+    for seen in world.unreachable:
+        refused = replace(seen.refused, destination=own(seen.refused.destination))
+        whole.unreachable.append(replace(seen, time_ns=seen.time_ns + begin, refused=refused))
     whole.packets += [
         replace(seen, source=own(seen.source), time_ns=seen.time_ns + begin)
         for seen in world.packets

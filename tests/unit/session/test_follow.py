@@ -69,6 +69,12 @@ class FakeWatch:
             raise self.refusal
         self.joined.append(tap)
 
+    def take_unreachable(self):
+        return ()
+
+    def take_failures(self):
+        return ()
+
     def take_dns(self):
         taken, self.messages = tuple(self.messages), []
         return taken
