@@ -218,6 +218,7 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "grpc": _grpc,
     "dnsmasq": lambda: _tried("dnsmasq", "--test", "-C", "/dev/null"),
     "dhclient": lambda: _tried("dhclient", "--version"),
+    "curl": lambda: _tried("curl", "--version"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
     "git": lambda: _tried("git", "--version"),

@@ -16,6 +16,10 @@ from dataplane.rules.natrules import (
 )
 
 FRESH_S = 5.0  # seconds that a reading is good for: rules come and go with pods
+UNEXPLAINED_S = 1.0  # and where it does not explain what was seen
+MOST = 10_000  # changes whose rule is remembered
+NOBODY = "no rule that nft lists explains it (eBPF may)"
+GONE = "; it is not there any more"
 
 
 class Blame:
@@ -28,6 +32,7 @@ class Blame:
         self._rules: Rules | None = None
         self._trouble, self._read_at = "", float("-inf")
         self._interfaces: dict[str, str] = {}
+        self._found: dict[tuple[object, ...], str] = {}
 
     def know(self, taps: Iterable[Tap]) -> None:
         """Learn which interface each tap is."""
@@ -36,28 +41,46 @@ class Blame:
     def __call__(self, pod: PacketSeen, out: PacketSeen) -> tuple[str, str]:
         """Return the rule that changed a packet's source, and whose design that is, in words.
 
-        A rule is empty where none of the node's explains it, with the reason why where they could
-        not be read; a design is empty where nobody is known to have one.
+        Where none of the node's explains it that is said, and why where they could not be read; a rule
+        that explained an earlier packet of the same change is told as one that has gone. A design is
+        empty where nobody is known to have one.
         """
         known = healthy(pod.source, pod.destination, out.source, out.destination)
         named = f"by design of {known.component}: {known.reason}" if known else ""
-        if self._clock() - self._read_at > FRESH_S:
+        change = pod.tap, pod.source, out.source, out.destination, out.destination_port
+        rules = self._responsible(pod, out)
+        if self._rules is None:
+            return f"the rule is not known: {self._trouble}", named
+        if not rules:
+            earlier = self._found.get(change)
+            return NOBODY if earlier is None else f"{earlier}{GONE}", named
+        whose = next(iter(rules.values()))
+        if not named and whose is not None and all(one == whose for one in rules.values()):
+            named = f"by design of {whose.component}: {whose.reason}" if whose.healthy else ""
+        told = " or ".join(_worded(rule, whose) for rule, whose in rules.items())
+        if len(self._found) < MOST:
+            self._found[change] = told
+        return told, named
+
+    def _responsible(self, pod: PacketSeen, out: PacketSeen) -> dict[NatRule, Design | None]:
+        """Return the rules that explain a change; where none does, those of a newer reading."""
+        found = self._explaining(pod, out, FRESH_S)
+        return found or self._explaining(pod, out, UNEXPLAINED_S)
+
+    def _explaining(
+        self, pod: PacketSeen, out: PacketSeen, fresh: float
+    ) -> dict[NatRule, Design | None]:
+        if self._clock() - self._read_at > fresh:
             self._rules, self._trouble = self._read()
             self._read_at = self._clock()
         if self._rules is None:
-            return f"the rule is not known: {self._trouble}", named
+            return {}
         translated = pod.destination != out.destination
-        rules = {
+        return {
             rule: design(rule)
             for rule in responsible(self._rules, self._packet(pod, out))
             if translated or design(rule) is not KUBE_PROXY  # which marks packets to Services only
         }
-        if not rules:
-            return "no rule that nft lists explains it (eBPF may)", named
-        whose = next(iter(rules.values()))
-        if not named and whose is not None and all(one == whose for one in rules.values()):
-            named = f"by design of {whose.component}: {whose.reason}" if whose.healthy else ""
-        return " or ".join(_worded(rule, whose) for rule, whose in rules.items()), named
 
     def _packet(self, pod: PacketSeen, out: PacketSeen) -> NatPacket:
         return NatPacket(

@@ -5,7 +5,7 @@ from ipaddress import IPv6Address
 
 from dataplane.model.address import Address, Family
 from dataplane.model.fallback import Fallback
-from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, ProbeReport
+from dataplane.model.seen import ConnectResult, ConnectSeen, DropSeen, FlowSeen, ProbeReport
 from dataplane.reports import printable
 from dataplane.session import forensics_text
 from dataplane.session.cost import Cost, OverBudget
@@ -27,6 +27,7 @@ from dataplane.session.follow import (
 from dataplane.session.guard_text import lines as guarded
 from dataplane.session.mode import ModeChosen
 
+UDP = 17
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
 
@@ -112,8 +113,16 @@ def _flow(told: FlowSeen) -> str:
     return f"flow    {_clock(told.first_ns)} {told.tap:<16} {told.family} {protocol} {near} {arrow} {far}"
 
 
+def _only_asks(told: ConnectSeen) -> bool:
+    """Tell whether a resolver asks the kernel for the way to an address only, to sort by it.
+
+    It connects a datagram socket and sends nothing (RFC 6724 section 5, as the C libraries do it).
+    """
+    return told.protocol == UDP and told.call == "connect" and told.result is ConnectResult.UNSENT
+
+
 def _attempt(told: ConnectSeen) -> str:
-    mark = "IPV4   " if told.family is Family.IPV4 else "connect"
+    mark = "IPV4   " if told.family is Family.IPV4 and not _only_asks(told) else "connect"
     who = f"{told.comm}[{told.pid}] in {told.owner or 'no known pod'}"
     took = "" if told.latency_ns is None else f" after {told.latency_ns / 1e6:.1f} ms"
     return (

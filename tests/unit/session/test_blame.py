@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from dataplane.rules.natrules import Rules
-from dataplane.session.blame import FRESH_S, Blame
+from dataplane.session.blame import FRESH_S, UNEXPLAINED_S, Blame
 from probes.node.ruleset import texts
 from tests.unit.session.test_expecting import PACKET, SEEN_AS, TAPS
 
@@ -45,6 +45,20 @@ def blame(rules, trouble="", clock=lambda: 0.0):
     made = Blame(lambda: (rules, trouble), clock)
     made.know(TAPS)
     return made
+
+
+def test_a_rule_that_came_lately_is_found_and_one_that_has_gone_is_told_of():
+    now, rules = [0.0], [ruleset("KUBE-POSTROUTING"), ruleset("mine")]
+    made = Blame(lambda: (rules[0], ""), lambda: now[0])
+    assert made(PACKET, OUT)[0].startswith("no rule")
+    del rules[0]
+    assert made(PACKET, OUT)[0].startswith("no rule")  # so soon it is not read again
+    now[0] += UNEXPLAINED_S + 0.1
+    assert made(PACKET, OUT)[0].startswith("ip6 nat mine: masquerade")
+    rules[0] = ruleset("KUBE-POSTROUTING")
+    now[0] += FRESH_S + 0.1
+    assert made(PACKET, OUT)[0].endswith("(no counter); it is not there any more")
+    assert made(PACKET, replace(OUT, source=SERVICE))[0].startswith("no rule")
 
 
 @pytest.mark.parametrize(
