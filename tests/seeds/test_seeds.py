@@ -104,9 +104,7 @@ def test_the_head_counts_the_open_rows():
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.id}-{row.letter}")
 def test_a_row_has_what_its_letter_asks_for(row):
     assert row.asked
-    if row.letter == "R":
-        assert row.place.startswith("on a node: ")
-    elif row.letter == "I":
+    if row.letter == "I":
         assert row.place.endswith(".")
     elif not row.is_open:
         assert row.calls, "a row has a command, or says why it is open"
