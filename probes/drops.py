@@ -13,6 +13,7 @@ from dataplane.kernel import bpf, hooks
 from dataplane.kernel.btf import Btf
 from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Attachment
+from dataplane.kernel.limits import require_reading
 from dataplane.kernel.symbols import Symbols
 from dataplane.model.address import Family
 from dataplane.model.errors import UnsupportedError
@@ -42,8 +43,10 @@ class Drops(Closing):
     def open(cls, owners: Mapping[int, str]) -> Self:
         """Load, and watch the namespaces of these cookies; `owners` says whose each of them is.
 
-        UnsupportedError where the kernel tells no reasons (before Linux 5.17), or nothing of its types.
+        UnsupportedError where the kernel tells no reasons (before Linux 5.17), nothing of its types, or
+        lets nobody read its memory (lockdown).
         """
+        require_reading("drops")
         kernel = Btf.of_kernel()
         arguments = kernel.parameters(POINT)
         if REASONS not in arguments:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from dataplane.kernel import bpf, hooks, netlink, netns
 from dataplane.kernel.btf import Btf
 from dataplane.kernel.hooks import Attachment, Direction, Place
+from dataplane.kernel.limits import require_reading
 from dataplane.kernel.maps import Table
 from dataplane.kernel.rtnetlink import NetlinkError
 from dataplane.model.errors import ProbeRefusedError, UnsupportedError
@@ -46,8 +47,10 @@ MOST_APART = 256
 def places(kernel: Btf) -> dict[str, int]:
     """Find where the fields lie, as `bpf/tracepoints.c` wants to be told.
 
-    UnsupportedError where one is not there, not as long as it is taken for, or too far from others.
+    UnsupportedError where one is not there, not as long as it is taken for, or too far from others,
+    and where no program may read them.
     """
+    require_reading("watching at raw tracepoints")
     found = {name: place_of(kernel, *field) for name, field in PLACES.items()}
     if found.pop("SHARED_SEGMENTS") != found["SHARED_GSO"] + 2:
         raise _laid_out("gso_segs behind gso_size in struct skb_shared_info", "another order")

@@ -12,14 +12,20 @@ import secrets
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from dataplane.kernel import bpfcall, cgroup, netns, process, tun
+from dataplane.kernel import bpfcall, cgroup, limits, netns, process, tun
 from dataplane.model.errors import LabFailedError, UnsupportedError
 
 SCHED_CLS, TCX_INGRESS = 3, 46  # linux/bpf.h
 LOOPBACK = 1  # the interface index of `lo` in every namespace
+# At most resident while `attach` compiles its three programs; 222 MB were measured.
+NEEDED_MEMORY = 240_000_000
+ENFORCE = "enforce"
+UNMOVED = {"nft", "tayga"}  # programs of the lab that run from where the distribution has them
+SERVERS = {"named", "unbound", "haproxy", "tinyproxy", "nginx", "radvd", "dnsmasq", "dhclient"}
 RULESET = """
 table ip6 probe {
   chain masquerading { type nat hook postrouting priority 100; ip6 daddr 2001:db8::1 masquerade; }
@@ -118,25 +124,77 @@ def program(name: str, package: str) -> Probe:
     return find
 
 
-def app_armor() -> str | None:
-    """Look for AppArmor, which could confine the lab's servers."""
-    switch = Path("/sys/module/apparmor/parameters/enabled")
-    if not switch.exists() or switch.read_text().strip() != "Y":
-        return None
-    return "AppArmor is on: profiles of named and unbound are kept out of the way by another path"
+def app_armor(root: Path = limits.ROOT) -> str | None:
+    """Look for AppArmor profiles that refuse what a lab does: this process', those of its programs.
+
+    Servers are started under a path that no profile names; `UNMOVED` run from where they are.
+    """
+    profile, mode = limits.confined(root)
+    if mode == ENFORCE:
+        return (
+            f"this process runs under the AppArmor profile {profile}, and so would all its servers"
+        )
+    with suppress(PermissionError):
+        loaded = limits.profiles(root)
+        if refusing := [name for name in _enforced(loaded) if Path(name).name in UNMOVED]:
+            return f"AppArmor enforces a profile of {', '.join(refusing)}"
+    return None
 
 
-def memory() -> str | None:
-    """Look for memory enough to compile the programs (about 120 MB resident)."""
-    free = shutil.disk_usage("/run").free  # runs keep their files and logs there
+def app_armor_note(root: Path = limits.ROOT) -> str:
+    """Tell which profiles are enforced for servers of the lab, and do not matter."""
+    try:
+        loaded = limits.profiles(root)
+    except PermissionError:
+        return "which profiles there are only root can tell"
+    known = [name for name in _enforced(loaded) if Path(name).name in SERVERS]
+    if not known:
+        return "no profile for a server of the lab is enforced" if loaded else ""
+    return f"enforced for {', '.join(known)}: the lab starts them under another path, which it does not name"
+
+
+def _enforced(loaded: Mapping[str, str]) -> list[str]:
+    return sorted(name for name, mode in loaded.items() if mode == ENFORCE)
+
+
+def lockdown(root: Path = limits.ROOT) -> str | None:
+    """Look whether programs may read the kernel's memory, as those at raw tracepoints do."""
+    if limits.lockdown(root) == limits.CONFIDENTIALITY:
+        return "lockdown=confidentiality: no program may read the kernel's memory"
+    return None
+
+
+def memory(root: Path = limits.ROOT) -> str | None:
+    """Look for memory enough to compile the programs (`NEEDED_MEMORY`), and room for a run's files."""
+    free = shutil.disk_usage(root / "run").free  # runs keep their files and logs there
     if free < 10_000_000:
         return f"only {free} octets free in /run"
-    for line in Path("/proc/meminfo").read_text().splitlines():
+    bound = limits.memory_limit(root)
+    if bound is not None and bound.room < NEEDED_MEMORY:
+        return (
+            f"{bound.group} allows {_mega(bound.limit)} and has {_mega(bound.room)} left; compiling the "
+            f"programs takes {_mega(NEEDED_MEMORY)}, and the kernel would kill it"
+        )
+    for line in (root / "proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
-            available = int(line.split()[1])
-            if available < 200_000:
-                return f"only {available} kB of memory available"
+            available = int(line.split()[1]) * 1024
+            if available < NEEDED_MEMORY:
+                return f"only {_mega(available)} of memory available, {_mega(NEEDED_MEMORY)} are needed"
     return None
+
+
+def memory_note(root: Path = limits.ROOT) -> str:
+    """Tell which limit there is, when there is one."""
+    bound = limits.memory_limit(root)
+    return (
+        ""
+        if bound is None
+        else f"{bound.group} has {_mega(bound.room)} of {_mega(bound.limit)} left"
+    )
+
+
+def _mega(octets: int) -> str:
+    return f"{octets / 1_000_000:.0f} MB"
 
 
 def _empty_program() -> int:
