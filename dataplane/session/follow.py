@@ -181,7 +181,11 @@ class Follower:
         yield from self._new_flows()
         drops = self._watch.drops()
         yield from self._drops.fresh(drops)
-        self.forensics.take(names=self._watch.take_dns(), failures=self._watch.take_failures())
+        self.forensics.take(
+            names=self._watch.take_dns(),
+            failures=self._watch.take_failures(),
+            unreachable=self._watch.take_unreachable(),
+        )
         ours = self._drops.of_pods(drops)
         yield from self.forensics.fresh(ours, time.monotonic_ns(), last=last)
 

@@ -62,6 +62,7 @@ class FakeWatch:
         self.packets, self.attempts, self.table = [], [], []
         self.joined, self.left, self.refusal = [], [], None
         self.given_up, self.known, self.messages = [], {}, []
+        self.failed, self.refused = [], []
 
     def join(self, tap, *, hook):
         assert hook == "tcx"
@@ -70,10 +71,12 @@ class FakeWatch:
         self.joined.append(tap)
 
     def take_unreachable(self):
-        return ()
+        taken, self.refused = tuple(self.refused), []
+        return taken
 
     def take_failures(self):
-        return ()
+        taken, self.failed = tuple(self.failed), []
+        return taken
 
     def take_dns(self):
         taken, self.messages = tuple(self.messages), []

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import ip_address
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,10 +10,11 @@ from dataplane.model.answer import State
 from dataplane.model.fallback import Fallback, Why
 from dataplane.model.seen import ProbeReport
 from dataplane.model.topology import Point, Tap
+from dataplane.session.follow import Follower
 from dataplane.session.follow_text import line
 from dataplane.session.forensics import SETTLED_NS, Forensics
 from tests.unit.rules.fallbackworld import FOUR, MS, OWN, POD, SIX, START, World
-from tests.unit.session.test_follow import FLOW
+from tests.unit.session.test_follow import FLOW, FakeWatch
 
 TAP = Tap(
     name="cali1", namespace="", interface="cali1", index=7, point=Point.POD, owner=POD,
@@ -128,6 +130,31 @@ def test_a_pod_that_gets_its_name_later_keeps_its_addresses(world):
     feed(made, world)
 
     assert len(fallbacks(made, world, 10, last=True)) == 1
+
+
+def test_a_follower_hands_on_all_that_the_probes_tell(monkeypatch):
+    clock = SimpleNamespace(monotonic_ns=lambda: START + 20 * MS)
+    monkeypatch.setattr("dataplane.session.follow.time", clock)
+    world, watch = World(), FakeWatch()
+    world.resolved()
+    world.tried(SIX, 5, "timed-out", 1, error="ETIMEDOUT")
+    world.said(1, 6)
+    world.dropped("NETFILTER_DROP", "nft_do_chain", 6)
+    world.answered_syn(9)
+    world.tried(FOUR, 10, "established", 1)
+    watch.attempts = [replace(seen, owner=None, netns_cookie=77) for seen in world.attempts]
+    watch.table = [replace(FLOW, source=OWN)]
+    watch.given_up, watch.messages = world.drops, world.names
+    watch.failed, watch.refused, watch.packets = world.failures, world.unreachable, world.packets
+
+    told = list(Follower(watch, (TAP,), {77: POD}).look(last=True))
+    (found,) = [one for one in told if isinstance(one, Fallback)]
+
+    assert found.why is Why.UNREACHABLE
+    assert found.tried[0].error == "ETIMEDOUT"
+    said = "\n".join(found.finding.evidence)
+    for word in ("ICMPv6 type 1 code 1", "nft_do_chain", "answered the SYN", "AAAA"):
+        assert word in said
 
 
 def test_a_fallback_in_lines_names_everything_and_harms_no_terminal(world):
