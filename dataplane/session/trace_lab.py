@@ -1,0 +1,166 @@
+"""A trace in a lab: every tap of the topology and every server's interface, and a client in a pod."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from dataplane.kernel import netns
+from dataplane.model.errors import UnsupportedError
+from dataplane.model.nearest import suggest
+from dataplane.model.stimulus import Outcome, Reach, Transport
+from dataplane.model.topology import Point, Role, Tap, Topology
+from dataplane.model.trace import Asked, Sights, Trace
+from dataplane.session.prepare import Prepared
+from dataplane.session.tracing import Scene, Tracer, cookies, tracing
+from dataplane.verify.trace import traces
+from labs.build import Lab
+from labs.drive import Driver, Standing
+from labs.site import RUNS
+
+PROTOCOLS = {
+    Transport.TCP: frozenset({6}),
+    Transport.UDP: frozenset({17}),
+    Transport.ICMP: frozenset({1, 58}),
+}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be sent: `count` times from `pod` (empty: the first one) to `destination`."""
+
+    destination: str
+    pod: str = ""
+    transport: Transport = Transport.ICMP
+    port: int = 0
+    count: int = 1
+    octets: int = 0
+    timeout: float = 2.0
+
+
+def taps_of(topology: Topology) -> tuple[Tap, ...]:
+    """Return the topology's taps, and one at every server's interfaces, where packets arrive."""
+    servers = {n.name for n in topology.namespaces if n.role is Role.SERVER}
+    ends = (end for link in topology.links for end in (link.a, link.b))
+    return (
+        *topology.taps,
+        *(
+            Tap(
+                name=f"{end.namespace}-{end.interface}",
+                namespace=end.namespace,
+                interface=end.interface,
+                index=end.index,
+                point=Point.EDGE,
+                owner=end.namespace,
+                leaving_is_ingress=False,
+            )
+            for end in ends
+            if end.namespace in servers
+        ),
+    )
+
+
+def origin(topology: Topology, wish: Wish) -> str:
+    """Return the pod that is asked for, or the first one; UnsupportedError when there is none."""
+    pods = [n.name for n in topology.namespaces if n.role is Role.POD]
+    known = [n.name for n in topology.namespaces if n.role in (Role.POD, Role.CLIENT)]
+    if not wish.pod:
+        return pods[0]
+    if wish.pod not in known:
+        advice = suggest(wish.pod, known, listing="sixscope lab status")
+        raise UnsupportedError(
+            f"tracing from {wish.pod}",
+            needs=f"a pod or a client of the lab: {advice}",
+            found="none of that name",
+        )
+    return wish.pod
+
+
+@asynccontextmanager
+async def built(prepared: Prepared, say: Say) -> AsyncIterator[Lab]:
+    """Build a lab for one trace and take it down afterwards."""
+    name = secrets.token_hex(3)
+    say(f"building {len(prepared.plan.nodes)} nodes, {len(prepared.plan.pods)} pods")
+    async with Lab(prepared.topology, run=name, directory=RUNS / name, progress=say) as lab:
+        await lab.lease()
+        yield lab
+        say("taking the lab down")
+
+
+async def traced(lab: Standing, wish: Wish, say: Say) -> tuple[Sights, tuple[Trace, ...]]:
+    """Attach, send, and return what was seen with the traces of it.
+
+    Errors as of `Watch.open`; LabFailedError when the client cannot work.
+    """
+    topology = lab.topology
+    pod = origin(topology, wish)
+    scene = await asyncio.to_thread(_scene, lab)
+    say(f"attaching probes to {len(scene.taps)} interfaces")
+    async with tracing(scene) as tracer:
+        say(f"sending from {pod}")
+        stimuli = [_stimulus(wish, pod, number) for number in range(wish.count)]
+        outcomes: list[Outcome] = []
+        for stimulus in stimuli:
+            outcomes += await Driver(lab).drive([stimulus])
+        return await asyncio.to_thread(_joined, tracer, wish, pod, outcomes)
+
+
+def _scene(lab: Standing) -> Scene:
+    topology = lab.topology
+    places = {member.name: lab.namespace(member.name) for member in topology.namespaces}
+    return Scene(
+        taps=taps_of(topology),
+        where=lab.namespace,
+        owners=cookies({name: netns.path(mounted) for name, mounted in places.items()}),
+        names={end.index: end.interface for link in topology.links for end in (link.a, link.b)},
+    )
+
+
+def _stimulus(wish: Wish, pod: str, number: int) -> Reach:
+    return Reach(
+        id=f"trace-{number}",
+        check="trace",
+        pod=pod,
+        target=wish.destination,
+        transport=wish.transport,
+        port=wish.port,
+        octets=wish.octets,
+        timeout=wish.timeout,
+    )
+
+
+def _joined(
+    tracer: Tracer, wish: Wish, pod: str, outcomes: Sequence[Outcome]
+) -> tuple[Sights, tuple[Trace, ...]]:
+    sights = tracer.sights()
+    return sights, joined(sights, wish, pod, outcomes)
+
+
+def joined(sights: Sights, wish: Wish, pod: str, outcomes: Sequence[Outcome]) -> tuple[Trace, ...]:
+    """Return a trace per address that the client tried, in the order in which it did. Pure."""
+    found: list[Trace] = []
+    for outcome in outcomes:
+        for endpoint, error in outcome.attempts:
+            asked = Asked(
+                destination=endpoint.address,
+                owner=pod,
+                port=wish.port or None,
+                protocols=PROTOCOLS[wish.transport],
+                since_ns=outcome.started_ns,
+                until_ns=outcome.ended_ns,
+            )
+            found += traces(sights, asked, said=error or "", first=len(found) + 1)
+        if not outcome.attempts:
+            found.append(_unresolved(outcome, wish, len(found) + 1))
+    return tuple(found)
+
+
+def _unresolved(outcome: Outcome, wish: Wish, number: int) -> Trace:
+    """Return the trace of what became no packet, because its name has no address."""
+    error = outcome.error or "no address"
+    return Trace(
+        number=number,
+        verdict=f"{wish.destination} was not resolved in the pod ({error}): nothing was sent to it",
+    )

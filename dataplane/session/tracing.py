@@ -1,0 +1,140 @@
+"""Seeing a trace: the probes and a packet socket on every tap, and drops in every namespace.
+
+It imports nothing of the lab. What carries a packet through translators is the probes' stamp; the
+packet sockets add what a stamp has not: the octets, the hop limit, and every ICMP error.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dataplane.kernel import netlink, netns
+from dataplane.kernel.packetsocket import PacketSockets
+from dataplane.model.seen import DropSeen, ProbeReport
+from dataplane.model.topology import Tap
+from dataplane.model.trace import Sights
+from dataplane.session.feed import consumed, every
+from probes.watch import Mode, Watch
+
+INTERVAL = 0.2  # seconds between two looks at the packet sockets
+Where = Callable[[str], str | Path | int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where is looked.
+
+    `where` tells for a tap's namespace what to enter (None: ours). `owners` are owners of namespaces by
+    cookie, whose drops are told of; `names` are interfaces by (owner, index). With `opening`, a
+    connection's segments are not captured.
+    """
+
+    taps: tuple[Tap, ...]
+    where: Where
+    owners: Mapping[int, str]
+    names: Mapping[int, str] = field(default_factory=dict)
+    mode: Mode = "tc"
+    passed_by: tuple[str, ...] = ()
+    opening: bool = False
+
+
+class Tracer:
+    """The probes and packet sockets of a scene, attached."""
+
+    def __init__(self, scene: Scene, watch: Watch, sockets: PacketSockets) -> None:
+        self._scene, self._watch, self._sockets = scene, watch, sockets
+        self._mtus = mtus(scene.taps, scene.where)
+
+    def drain(self) -> None:
+        """Take what the packet sockets hold."""
+        self._sockets.drain()
+
+    def sights(self) -> Sights:
+        """Return everything that was seen so far."""
+        self._sockets.drain()
+        self._watch.consume()
+        scene = self._scene
+        return Sights(
+            taps=scene.taps,
+            packets=self._watch.packets(),
+            too_big=self._watch.too_big(),
+            drops=tuple(self._named(drop) for drop in self._watch.drops()),
+            frames=self._sockets.frames(),
+            mtus=self._mtus,
+            gaps=(*_gaps(self._watch.reports()), *self._sockets.gaps()),
+        )
+
+    def _named(self, drop: DropSeen) -> DropSeen:
+        """Give an interface that is not watched its name, where it is known."""
+        if not drop.interface.isdigit():
+            return drop
+        name = self._scene.names.get(int(drop.interface))
+        return replace(drop, interface=name) if name else drop
+
+
+@asynccontextmanager
+async def tracing(scene: Scene) -> AsyncIterator[Tracer]:
+    """Attach to a scene; everything is taken away again on leaving, cancelled or not."""
+    opened: list[Watch] = []
+    sockets: list[PacketSockets] = []
+
+    def attach() -> Tracer:
+        opened.append(
+            Watch.open(
+                scene.taps,
+                scene.where,
+                {},
+                mode=scene.mode,
+                flows=False,
+                connects=False,
+                drops=scene.owners,
+                passed_by=scene.passed_by,
+            )
+        )
+        sockets.append(PacketSockets.open(scene.taps, scene.where, opening=scene.opening))
+        return Tracer(scene, opened[0], sockets[0])
+
+    try:
+        # A thread cannot be cancelled: what it attaches has to be taken away after it has ended.
+        attaching = asyncio.get_running_loop().run_in_executor(None, attach)
+        try:
+            tracer = await asyncio.shield(attaching)
+        except asyncio.CancelledError:
+            await asyncio.wait({attaching})
+            attaching.exception()
+            raise
+        with consumed(opened[0]):
+            async with every(INTERVAL, tracer.drain):
+                yield tracer
+    finally:
+        for held in (*sockets, *opened):
+            held.close()
+
+
+def cookies(namespaces: Mapping[str, str | Path]) -> dict[int, str]:
+    """Return owners by the cookies of their namespaces (owner -> what to enter)."""
+    found = {netns.call(place, netns.cookie): owner for owner, place in namespaces.items()}
+    found.pop(0, None)  # this kernel cannot tell
+    return found
+
+
+def mtus(taps: Iterable[Tap], where: Where) -> dict[str, int]:
+    """Return the MTU of every tap's interface as it is now, by the tap's name."""
+    by_namespace: dict[str, list[Tap]] = {}
+    for tap in taps:
+        by_namespace.setdefault(tap.namespace, []).append(tap)
+    found: dict[str, int] = {}
+    for namespace, there in by_namespace.items():
+        target = where(namespace)
+        links = netlink.links() if target is None else netns.call(target, netlink.links)
+        by_index = {link["index"]: link["mtu"] for link in links}
+        found |= {tap.name: by_index[tap.index] for tap in there if tap.index in by_index}
+    return found
+
+
+def _gaps(reports: Sequence[ProbeReport]) -> list[str]:
+    told = [f"{r.probe} at {r.where}: {r.blind}" for r in reports if r.blind]
+    told += [f"{r.probe} at {r.where}: {r.lost} events were lost" for r in reports if r.lost]
+    return told
