@@ -220,6 +220,7 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "dhclient": lambda: _tried("dhclient", "--version"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
+    "tshark": lambda: _tried("tshark", "--version"),
     "git": lambda: _tried("git", "--version"),
     "shellcheck": lambda: _tried("shellcheck", "--version"),
     "qemu": _vm,

@@ -86,6 +86,24 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--fault", action="append", default=[], metavar="F", help="put a fault in; repeatable"
     )
     lab.add_argument("--seed", type=int, default=0, metavar="N", help="seed of every choice (0)")
+    node = parser.add_argument_group("on a node (without --scenario and --lab)")
+    node.add_argument(
+        "--send",
+        action="store_true",
+        help="send from inside the pod, rather than wait for what it sends (needs --from)",
+    )
+    node.add_argument(
+        "--node-root",
+        type=Path,
+        metavar="DIR",
+        help="where the node's root directory is (that of process 1)",
+    )
+    node.add_argument(
+        "--cri",
+        metavar="SOCKET",
+        help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
+    )
+    parser.set_defaults(shoot=None)
     add_output(parser)
     add_schema(parser)
 
@@ -106,15 +124,19 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(
             "name a destination: sixscope trace v4only.internet.test --scenario default"
         )
-    options.protocol = options.protocol or ("tcp" if options.port else "icmp")
+    in_lab = bool(options.scenario or options.lab)
+    if in_lab or options.send:
+        options.protocol = options.protocol or ("tcp" if options.port else "icmp")
+    if in_lab and options.send:
+        raise UsageError("--send is for a node: in a lab it is sent anyway")
     if options.protocol == "icmp" and options.port:
         raise UsageError("--protocol icmp has no ports: leave --port out")
     if options.scenario and options.lab:
         raise UsageError("--scenario builds a lab, --lab names one that stands: choose one")
     if options.fault and not options.scenario:
         raise UsageError("--fault is for a lab that is built: add --scenario default")
-    if options.size and options.protocol == "icmp":
-        raise UsageError("--size is for tcp and udp: add --port")
+    if options.size and (options.protocol == "icmp" or not (in_lab or options.send)):
+        raise UsageError("--size is for what is sent by tcp and udp: add --port")
     if options.write is not None:
         _require_writable(options.write)
 
@@ -125,6 +147,11 @@ def _require_writable(path: Path) -> None:
         raise UsageError(f"{path}: is no regular file; name a file to write")
     if not path.resolve().parent.is_dir():
         raise UsageError(f"{path}: there is no directory {path.resolve().parent}")
+
+
+def _protocol(options: argparse.Namespace) -> str:
+    protocol = options.protocol or "any protocol"
+    return f"{protocol} port {options.port}" if options.port else protocol
 
 
 def conclude(  # noqa: PLR0913 - what is told of is named, and given once
@@ -141,7 +168,7 @@ def conclude(  # noqa: PLR0913 - what is told of is named, and given once
     result = TraceResult(
         destination=options.destination,
         origin=origin,
-        protocol=f"{options.protocol} port {options.port}" if options.port else options.protocol,
+        protocol=_protocol(options),
         where=where,
         traces=numbered(traces, chosen if options.write else ()),
         looked_at=len(sights.packets),

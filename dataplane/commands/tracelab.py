@@ -10,7 +10,8 @@ from dataplane.commands.trace import conclude
 from dataplane.commands.verb import UsageError
 from dataplane.model.stimulus import Transport
 from dataplane.session.prepare import Prepared, Shape
-from dataplane.session.trace_lab import Wish, built, origin, traced
+from dataplane.session.trace_lab import built, origin, traced
+from dataplane.session.trace_sent import Wish
 from labs import supervisor
 from labs.control import NoSuchRunError
 from labs.drive import Standing

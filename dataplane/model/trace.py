@@ -171,6 +171,7 @@ class Leg:
 class Trace:
     """One packet or connection: its request, its answer, and what ended it.
 
+    `begun_ns` is when its first packet was seen (without one: since when it was looked for), CLOCK_MONOTONIC.
     `verdict` says in one sentence how it fared. `said` is what the client in the pod says, "" without
     one. `stops` are in the order of time; of what was answered they are about copies of it.
     """
@@ -180,6 +181,7 @@ class Trace:
     state: State = State.UNKNOWN
     destination: Address | None = None
     port: int = 0
+    begun_ns: int = 0
     round_trip_us: float | None = None
     said: str = ""
     legs: tuple[Leg, ...] = ()

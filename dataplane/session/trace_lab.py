@@ -2,42 +2,23 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from dataplane.kernel import netns
 from dataplane.model.errors import UnsupportedError
 from dataplane.model.nearest import suggest
-from dataplane.model.stimulus import Outcome, Reach, Transport
+from dataplane.model.stimulus import Outcome
 from dataplane.model.topology import Point, Role, Tap, Topology
-from dataplane.model.trace import Asked, Sights, Trace
+from dataplane.model.trace import Sights, Trace
 from dataplane.session.prepare import Prepared
-from dataplane.session.tracing import Scene, Tracer, cookies, tracing
-from dataplane.verify.trace import traces
+from dataplane.session.trace_sent import Wish, joined, stimulus
+from dataplane.session.tracing import Scene, cookies, tracing
 from labs.build import Lab
 from labs.drive import Driver, Standing
 from labs.site import RUNS
 
-PROTOCOLS = {
-    Transport.TCP: frozenset({6}),
-    Transport.UDP: frozenset({17}),
-    Transport.ICMP: frozenset({1, 58}),
-}
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be sent: `count` times from `pod` (empty: the first one) to `destination`."""
-
-    destination: str
-    pod: str = ""
-    transport: Transport = Transport.ICMP
-    port: int = 0
-    count: int = 1
-    octets: int = 0
-    timeout: float = 2.0
 
 
 def taps_of(topology: Topology) -> tuple[Tap, ...]:
@@ -100,11 +81,11 @@ async def traced(lab: Standing, wish: Wish, say: Say) -> tuple[Sights, tuple[Tra
     say(f"attaching probes to {len(scene.taps)} interfaces")
     async with tracing(scene) as tracer:
         say(f"sending from {pod}")
-        stimuli = [_stimulus(wish, pod, number) for number in range(wish.count)]
         outcomes: list[Outcome] = []
-        for stimulus in stimuli:
-            outcomes += await Driver(lab).drive([stimulus])
-        return await asyncio.to_thread(_joined, tracer, wish, pod, outcomes)
+        for number in range(wish.count):
+            outcomes += await Driver(lab).drive([stimulus(wish, pod, number)])
+        sights = await asyncio.to_thread(tracer.sights)
+        return sights, await asyncio.to_thread(joined, sights, wish, pod, outcomes)
 
 
 def _scene(lab: Standing) -> Scene:
@@ -115,52 +96,4 @@ def _scene(lab: Standing) -> Scene:
         where=lab.namespace,
         owners=cookies({name: netns.path(mounted) for name, mounted in places.items()}),
         names={end.index: end.interface for link in topology.links for end in (link.a, link.b)},
-    )
-
-
-def _stimulus(wish: Wish, pod: str, number: int) -> Reach:
-    return Reach(
-        id=f"trace-{number}",
-        check="trace",
-        pod=pod,
-        target=wish.destination,
-        transport=wish.transport,
-        port=wish.port,
-        octets=wish.octets,
-        timeout=wish.timeout,
-    )
-
-
-def _joined(
-    tracer: Tracer, wish: Wish, pod: str, outcomes: Sequence[Outcome]
-) -> tuple[Sights, tuple[Trace, ...]]:
-    sights = tracer.sights()
-    return sights, joined(sights, wish, pod, outcomes)
-
-
-def joined(sights: Sights, wish: Wish, pod: str, outcomes: Sequence[Outcome]) -> tuple[Trace, ...]:
-    """Return a trace per address that the client tried, in the order in which it did. Pure."""
-    found: list[Trace] = []
-    for outcome in outcomes:
-        for endpoint, error in outcome.attempts:
-            asked = Asked(
-                destination=endpoint.address,
-                owner=pod,
-                port=wish.port or None,
-                protocols=PROTOCOLS[wish.transport],
-                since_ns=outcome.started_ns,
-                until_ns=outcome.ended_ns,
-            )
-            found += traces(sights, asked, said=error or "", first=len(found) + 1)
-        if not outcome.attempts:
-            found.append(_unresolved(outcome, wish, len(found) + 1))
-    return tuple(found)
-
-
-def _unresolved(outcome: Outcome, wish: Wish, number: int) -> Trace:
-    """Return the trace of what became no packet, because its name has no address."""
-    error = outcome.error or "no address"
-    return Trace(
-        number=number,
-        verdict=f"{wish.destination} was not resolved in the pod ({error}): nothing was sent to it",
     )

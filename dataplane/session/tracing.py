@@ -5,6 +5,7 @@ packet sockets add what a stamp has not: the octets, the hop limit, and every IC
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,12 +13,13 @@ from pathlib import Path
 
 from dataplane.kernel import netlink, netns
 from dataplane.kernel.packetsocket import PacketSockets
-from dataplane.model.seen import DropSeen, ProbeReport
+from dataplane.model.seen import DropSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Tap
 from dataplane.model.trace import Sights
 from dataplane.session.feed import consumed, every
 from probes.watch import Mode, Watch
 
+MOST = 50_000  # stamped packets that are kept while something is awaited
 INTERVAL = 0.2  # seconds between two looks at the packet sockets
 Where = Callable[[str], str | Path | int | None]
 
@@ -27,8 +29,8 @@ class Scene:
     """Where is looked.
 
     `where` tells for a tap's namespace what to enter (None: ours). `owners` are owners of namespaces by
-    cookie, whose drops are told of; `names` are interfaces by (owner, index). With `opening`, a
-    connection's segments are not captured.
+    cookie, whose drops are told of; `names` are interfaces by index. With `awaiting`, what passes meanwhile
+    may be much: the latest packets are kept, and of connections only what opens them is captured.
     """
 
     taps: tuple[Tap, ...]
@@ -37,7 +39,7 @@ class Scene:
     names: Mapping[int, str] = field(default_factory=dict)
     mode: Mode = "tc"
     passed_by: tuple[str, ...] = ()
-    opening: bool = False
+    awaiting: bool = False
 
 
 class Tracer:
@@ -46,25 +48,34 @@ class Tracer:
     def __init__(self, scene: Scene, watch: Watch, sockets: PacketSockets) -> None:
         self._scene, self._watch, self._sockets = scene, watch, sockets
         self._mtus = mtus(scene.taps, scene.where)
+        self._latest: deque[PacketSeen] = deque(maxlen=MOST)
+        self._taken = 0
 
     def drain(self) -> None:
-        """Take what the packet sockets hold."""
+        """Take what the packet sockets hold, and what has been stamped where that may be much."""
         self._sockets.drain()
+        if self._scene.awaiting:
+            packets = self._watch.take_packets()
+            self._taken += len(packets)
+            self._latest.extend(packets)
 
     def sights(self) -> Sights:
         """Return everything that was seen so far."""
-        self._sockets.drain()
-        self._watch.consume()
+        self.drain()
         scene = self._scene
         return Sights(
             taps=scene.taps,
-            packets=self._watch.packets(),
+            packets=tuple(self._latest) if scene.awaiting else self._watch.packets(),
             too_big=self._watch.too_big(),
             drops=tuple(self._named(drop) for drop in self._watch.drops()),
             frames=self._sockets.frames(),
             mtus=self._mtus,
-            gaps=(*_gaps(self._watch.reports()), *self._sockets.gaps()),
+            gaps=(*_gaps(self._watch.reports()), *self._sockets.gaps(), *self._given_up()),
         )
+
+    def _given_up(self) -> tuple[str, ...]:
+        given_up = self._taken - len(self._latest)
+        return (f"{given_up} stamped packets were given up",) if given_up else ()
 
     def _named(self, drop: DropSeen) -> DropSeen:
         """Give an interface that is not watched its name, where it is known."""
@@ -93,7 +104,7 @@ async def tracing(scene: Scene) -> AsyncIterator[Tracer]:
                 passed_by=scene.passed_by,
             )
         )
-        sockets.append(PacketSockets.open(scene.taps, scene.where, opening=scene.opening))
+        sockets.append(PacketSockets.open(scene.taps, scene.where, opening=scene.awaiting))
         return Tracer(scene, opened[0], sockets[0])
 
     try:

@@ -54,6 +54,20 @@ def traces(
     )
 
 
+def wanted(packet: PacketSeen, tap: Tap, asked: Asked) -> bool:
+    """Tell whether a packet is one of those that are asked for, at a tap where they leave a pod."""
+    return (
+        packet.leaving
+        and packet.destination == asked.destination
+        and asked.owner in ("", tap.owner)
+        and (asked.port in (None, packet.destination_port) or _portless(packet.protocol))
+        and (not asked.protocols or packet.protocol in asked.protocols)
+        and (asked.local_port in (None, packet.source_port) or _portless(packet.protocol))
+        and packet.time_ns >= asked.since_ns
+        and (asked.until_ns is None or packet.time_ns <= asked.until_ns)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One thing that was asked for, with what the client says of it."""
@@ -62,18 +76,22 @@ class _Case:
     said: str | None
     number: int
 
-    def told(self, state: State, legs: Sequence[Leg], stops: Sequence[Stop]) -> Trace:
+    def told(
+        self, state: State, legs: Sequence[Leg], stops: Sequence[Stop], *, begun: int = 0
+    ) -> Trace:
         """Return the trace."""
         port = self.asked.port or 0
         if legs and not _portless(legs[0].hops[0].protocol):
             port = legs[0].hops[0].destination_port
         answered = len(legs) == 2 and legs[1].complete
+        begun = begun or self.asked.since_ns
         return Trace(
             number=self.number,
             state=state,
             verdict=verdict(state, legs, stops, self.said),
             destination=self.asked.destination,
             port=port,
+            begun_ns=begun,
             round_trip_us=legs[1].hops[-1].offset_us if answered else None,
             said=self.said or "",
             legs=tuple(legs),
@@ -101,22 +119,10 @@ class _Joiner:
         found: dict[object, Journey] = {}
         for journey in self._journeys:
             first = journey.hops[0]
-            if first.packet in REQUESTS and self._wanted(first, asked):
+            if first.packet in REQUESTS and wanted(first, self._taps[first.tap], asked):
                 one = first.stamp if first.packet is PacketKind.ECHO_REQUEST else None
                 found.setdefault((first.packet, ends_of(first), one), journey)
         return list(found.values())
-
-    def _wanted(self, packet: PacketSeen, asked: Asked) -> bool:
-        return (
-            packet.leaving
-            and packet.destination == asked.destination
-            and asked.owner in ("", self._taps[packet.tap].owner)
-            and (asked.port in (None, packet.destination_port) or _portless(packet.protocol))
-            and (not asked.protocols or packet.protocol in asked.protocols)
-            and (asked.local_port in (None, packet.source_port) or _portless(packet.protocol))
-            and packet.time_ns >= asked.since_ns
-            and (asked.until_ns is None or packet.time_ns <= asked.until_ns)
-        )
 
     def unseen(self, case: _Case) -> Trace:
         """Return the trace of what no probe has seen; a kernel may have given it up before."""
@@ -146,7 +152,7 @@ class _Joiner:
             came = any(_passage(hop) == home for hop in answer.hops)
             legs = [replace(there, complete=True), replace(back, complete=came)]
         stops = tuple(sorted(self._stops(request, answer, begin), key=lambda stop: stop.offset_us))
-        return case.told(_state(legs, stops, case.said), legs, stops)
+        return case.told(_state(legs, stops, case.said), legs, stops, begun=begin)
 
     def _answer(self, request: Journey) -> Journey | None:
         """Return the first journey that goes the request's way back."""

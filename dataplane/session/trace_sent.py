@@ -1,0 +1,73 @@
+"""A trace of what a client was told to send: the client says whom it tried, the probes what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dataplane.model.stimulus import Outcome, Reach, Transport
+from dataplane.model.trace import Asked, Sights, Trace
+from dataplane.verify.trace import traces
+
+PROTOCOLS = {
+    Transport.TCP: frozenset({6}),
+    Transport.UDP: frozenset({17}),
+    Transport.ICMP: frozenset({1, 58}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be sent: `count` times from `pod` (empty: the first one) to `destination`.
+
+    `octets` is what is carried, and sent back; `timeout` in seconds.
+    """
+
+    destination: str
+    pod: str = ""
+    transport: Transport = Transport.ICMP
+    port: int = 0
+    count: int = 1
+    octets: int = 0
+    timeout: float = 2.0
+
+
+def stimulus(wish: Wish, pod: str, number: int) -> Reach:
+    """Return what the client is told."""
+    return Reach(
+        id=f"trace-{number}",
+        check="trace",
+        pod=pod,
+        target=wish.destination,
+        transport=wish.transport,
+        port=wish.port,
+        octets=wish.octets,
+        timeout=wish.timeout,
+    )
+
+
+def joined(sights: Sights, wish: Wish, pod: str, outcomes: Sequence[Outcome]) -> tuple[Trace, ...]:
+    """Return a trace per address that the client tried, in the order in which it did. Pure."""
+    found: list[Trace] = []
+    for outcome in outcomes:
+        for endpoint, error in outcome.attempts:
+            asked = Asked(
+                destination=endpoint.address,
+                owner=pod,
+                port=wish.port or None,
+                protocols=PROTOCOLS[wish.transport],
+                since_ns=outcome.started_ns,
+                until_ns=outcome.ended_ns,
+            )
+            found += traces(sights, asked, said=error or "", first=len(found) + 1)
+        if not outcome.attempts:
+            found.append(_unresolved(outcome, wish, len(found) + 1))
+    return tuple(found)
+
+
+def _unresolved(outcome: Outcome, wish: Wish, number: int) -> Trace:
+    """Return the trace of what became no packet, because its name has no address."""
+    error = outcome.error or "no address"
+    return Trace(
+        number=number,
+        verdict=f"{wish.destination} was not resolved in the pod ({error}): nothing was sent to it",
+        said=error,
+    )
