@@ -48,16 +48,21 @@ def joined(sights: Sights, wish: Wish, pod: str, outcomes: Sequence[Outcome]) ->
     """Return a trace per address that the client tried, in the order in which it did. Pure."""
     found: list[Trace] = []
     for outcome in outcomes:
+        since = outcome.started_ns
         for endpoint, error in outcome.attempts:
             asked = Asked(
                 destination=endpoint.address,
                 owner=pod,
                 port=wish.port or None,
                 protocols=PROTOCOLS[wish.transport],
-                since_ns=outcome.started_ns,
+                since_ns=since,
                 until_ns=outcome.ended_ns,
             )
-            found += traces(sights, asked, said=error or "", first=len(found) + 1)
+            # One attempt is one connection; what follows is of the next address, which a CLAT may
+            # have made the same one of.
+            one = traces(sights, asked, said=error or "", first=len(found) + 1)[0]
+            since = one.begun_ns + 1
+            found.append(one)
         if not outcome.attempts:
             found.append(_unresolved(outcome, wish, len(found) + 1))
     return tuple(found)

@@ -58,7 +58,7 @@ def wanted(packet: PacketSeen, tap: Tap, asked: Asked) -> bool:
     """Tell whether a packet is one of those that are asked for, at a tap where they leave a pod."""
     return (
         packet.leaving
-        and packet.destination == asked.destination
+        and _leads_to(packet.destination, asked.destination)
         and asked.owner in ("", tap.owner)
         and (asked.port in (None, packet.destination_port) or _portless(packet.protocol))
         and (not asked.protocols or packet.protocol in asked.protocols)
@@ -66,6 +66,17 @@ def wanted(packet: PacketSeen, tap: Tap, asked: Asked) -> bool:
         and packet.time_ns >= asked.since_ns
         and (asked.until_ns is None or packet.time_ns <= asked.until_ns)
     )
+
+
+def _leads_to(address: Address, asked: Address) -> bool:
+    """Tell whether an address is the one that is asked for, or has it in it.
+
+    What a CLAT inside a pod makes of an IPv4 address is seen on the node: a prefix of 96 bits, then
+    that address (RFC 6052 section 2.2). Other lengths of prefix are not looked for.
+    """
+    if address == asked:
+        return True
+    return address.version > asked.version and address.packed[12:] == asked.packed
 
 
 @dataclass(frozen=True, slots=True)

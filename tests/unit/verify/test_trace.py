@@ -358,6 +358,19 @@ def test_nothing_seen_is_unknown_and_another_pods_packets_are_not_ours():
         assert "no packet of it was seen" in trace.verdict
 
 
+def test_a_clat_inside_the_pod_is_known_on_the_node_by_the_address_in_the_address():
+    sights, _ = seen(V4)
+    asked = Asked(destination=V4, owner=POD.name, port=8080)
+    packets = tuple(p for p in sights.packets if p.tap == POD.name)
+
+    trace = only(replace(sights, packets=packets), asked)
+
+    assert trace.state is State.ANSWERED
+    assert trace.legs[0].hops[0].destination == V4_IN_6
+    other = replace(asked, destination=ip_address("198.51.100.5"))
+    assert only(replace(sights, packets=packets), other).state is State.UNKNOWN
+
+
 def test_what_a_kernel_gave_up_before_any_tap_is_dropped_not_unknown():
     sights, asked = seen(V6)
     early = drop_of(sights.packets[0], owner=POD.name, interface="eth0")
