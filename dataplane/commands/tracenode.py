@@ -1,7 +1,6 @@
 """`sixscope trace` on a node: a packet is awaited, or, where that is asked for, sent from inside a pod."""
 
 import argparse
-import asyncio
 import importlib
 from contextlib import suppress
 from ipaddress import ip_address
@@ -18,7 +17,7 @@ from dataplane.model.stimulus import Transport
 from dataplane.model.trace import Asked, Sights, Trace
 from dataplane.session.trace_node import awaited, called, scene_of
 from dataplane.session.trace_sent import PROTOCOLS, Wish, joined, stimulus
-from dataplane.session.tracing import Tracer, tracing
+from dataplane.session.tracing import Tracer, settled, tracing
 from probes.node.interfaces import PodInterface, place_of, pod_interfaces, uplinks
 
 PATIENCE, WAIT = 2.0, 60.0  # seconds: for an answer, and for a packet that nobody was told to send
@@ -124,8 +123,7 @@ async def _driven(
         outcomes = [
             await client.do(stimulus(wish, wish.pod, number)) for number in range(wish.count)
         ]
-    sights = await asyncio.to_thread(tracer.sights)
-    return sights, await asyncio.to_thread(joined, sights, wish, wish.pod, outcomes)
+    return await settled(tracer, lambda seen: joined(seen, wish, wish.pod, outcomes))
 
 
 def _resolution(place: Path) -> tuple[tuple[Path, Path], ...]:

@@ -13,9 +13,10 @@ from dataplane.model.topology import Point, Role, Tap, Topology
 from dataplane.model.trace import Sights, Trace
 from dataplane.session.prepare import Prepared
 from dataplane.session.trace_sent import Wish, joined, stimulus
-from dataplane.session.tracing import Scene, cookies, tracing
+from dataplane.session.tracing import Scene, cookies, settled, tracing
 from labs.build import Lab
 from labs.drive import Driver, Standing
+from labs.resolution import servers_of
 from labs.site import RUNS
 
 Say = Callable[[str], None]
@@ -84,8 +85,8 @@ async def traced(lab: Standing, wish: Wish, say: Say) -> tuple[Sights, tuple[Tra
         outcomes: list[Outcome] = []
         for number in range(wish.count):
             outcomes += await Driver(lab).drive([stimulus(wish, pod, number)])
-        sights = await asyncio.to_thread(tracer.sights)
-        return sights, await asyncio.to_thread(joined, sights, wish, pod, outcomes)
+        servers = servers_of(topology, pod)
+        return await settled(tracer, lambda seen: joined(seen, wish, pod, outcomes, servers))
 
 
 def _scene(lab: Standing) -> Scene:

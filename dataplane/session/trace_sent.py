@@ -1,12 +1,14 @@
 """A trace of what a client was told to send: the client says whom it tried, the probes what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dataplane.model.address import Address
 from dataplane.model.stimulus import Outcome, Reach, Transport
-from dataplane.model.trace import Asked, Sights, Trace
+from dataplane.model.trace import Asked, Sights, State, Trace
 from dataplane.verify.trace import traces
 
+DNS = 53
 PROTOCOLS = {
     Transport.TCP: frozenset({6}),
     Transport.UDP: frozenset({17}),
@@ -44,8 +46,17 @@ def stimulus(wish: Wish, pod: str, number: int) -> Reach:
     )
 
 
-def joined(sights: Sights, wish: Wish, pod: str, outcomes: Sequence[Outcome]) -> tuple[Trace, ...]:
-    """Return a trace per address that the client tried, in the order in which it did. Pure."""
+def joined(
+    sights: Sights,
+    wish: Wish,
+    pod: str,
+    outcomes: Sequence[Outcome],
+    servers: Sequence[Address] = (),
+) -> tuple[Trace, ...]:
+    """Return a trace per address that the client tried, in the order in which it did. Pure.
+
+    Of a name without an address it is a trace of the question to one of the name `servers`.
+    """
     found: list[Trace] = []
     for outcome in outcomes:
         since = outcome.started_ns
@@ -64,15 +75,40 @@ def joined(sights: Sights, wish: Wish, pod: str, outcomes: Sequence[Outcome]) ->
             since = one.begun_ns + 1
             found.append(one)
         if not outcome.attempts:
-            found.append(_unresolved(outcome, wish, len(found) + 1))
+            found.append(_unresolved(sights, wish, pod, outcome, servers, len(found) + 1))
     return tuple(found)
 
 
-def _unresolved(outcome: Outcome, wish: Wish, number: int) -> Trace:
-    """Return the trace of what became no packet, because its name has no address."""
+def _unresolved(  # noqa: PLR0913, PLR0917 - what `joined` has, of one outcome
+    sights: Sights,
+    wish: Wish,
+    pod: str,
+    outcome: Outcome,
+    servers: Sequence[Address],
+    number: int,
+) -> Trace:
+    """Return the trace of the question for an address, where there was none to send to."""
     error = outcome.error or "no address"
-    return Trace(
-        number=number,
-        verdict=f"{wish.destination} was not resolved in the pod ({error}): nothing was sent to it",
-        said=error,
-    )
+    begun = f"{wish.destination} was not resolved in the pod ({error})"
+    questions = [
+        trace
+        for server in servers
+        for trace in traces(
+            sights,
+            Asked(
+                destination=server,
+                owner=pod,
+                port=DNS,
+                protocols=PROTOCOLS[Transport.UDP],
+                since_ns=outcome.started_ns,
+                until_ns=outcome.ended_ns,
+            ),
+            first=number,
+        )
+        if trace.legs or trace.stops
+    ]
+    failed = [trace for trace in questions if trace.state is not State.ANSWERED]
+    if not failed:
+        return Trace(number=number, verdict=f"{begun}: nothing was sent to it", said=error)
+    one = failed[0]
+    return replace(one, verdict=f"{begun}; the question to {one.destination} was {one.verdict}")

@@ -5,9 +5,10 @@ packet sockets add what a stamp has not: the octets, the hop limit, and every IC
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from dataplane.kernel import netlink, netns
 from dataplane.kernel.packetsocket import PacketSockets
 from dataplane.model.seen import DropSeen, PacketSeen, ProbeReport
 from dataplane.model.topology import Tap
-from dataplane.model.trace import Sights
+from dataplane.model.trace import Sights, State, Trace
 from dataplane.session.feed import consumed, every
 from probes.watch import Mode, Watch
 
 MOST = 50_000  # stamped packets that are kept while something is awaited
 INTERVAL = 0.2  # seconds between two looks at the packet sockets
+UNRESOLVED = 3.5  # seconds until a neighbour that does not answer is given up
 Where = Callable[[str], str | Path | int | None]
 
 
@@ -122,6 +124,26 @@ async def tracing(scene: Scene) -> AsyncIterator[Tracer]:
     finally:
         for held in (*sockets, *opened):
             held.close()
+
+
+async def settled(
+    tracer: Tracer, join: Callable[[Sights], tuple[Trace, ...]]
+) -> tuple[Sights, tuple[Trace, ...]]:
+    """Return what was seen and the traces of it, once nobody is likely to add a word.
+
+    A packet that waits for its neighbour's hardware address is given up after the third question, a
+    second apart (RFC 4861 section 10): what is lost is looked at again for as long.
+    """
+    end = time.monotonic() + UNRESOLVED
+    never = asyncio.Event()
+    while True:
+        sights = await asyncio.to_thread(tracer.sights)
+        traces = await asyncio.to_thread(join, sights)
+        lost = any(trace.state is State.LOST for trace in traces)
+        if not lost or time.monotonic() >= end:
+            return sights, traces
+        with suppress(TimeoutError):
+            await asyncio.wait_for(never.wait(), INTERVAL)
 
 
 def cookies(namespaces: Mapping[str, str | Path]) -> dict[int, str]:

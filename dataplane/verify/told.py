@@ -29,7 +29,8 @@ def _stalled(_legs: Sequence[Leg], stops: Sequence[Stop]) -> str:
 
 
 def _rejected(_legs: Sequence[Leg], stops: Sequence[Stop]) -> str:
-    return f"rejected: {stopped(next(stop for stop in stops if stop.what == 'error'))}"
+    told = [next((s for s in stops if s.what == what), None) for what in ("error", "drop")]
+    return f"rejected: {'; '.join(stopped(stop) for stop in told if stop is not None)}"
 
 
 def _dropped(_legs: Sequence[Leg], stops: Sequence[Stop]) -> str:
@@ -47,6 +48,7 @@ def _unknown(_legs: Sequence[Leg], _stops: Sequence[Stop]) -> str:
     return "no packet of it was seen"
 
 
+UNRESOLVED = "the neighbour's hardware address is not resolved"
 # enum skb_drop_reason (include/net/dropreason-core.h), of what befalls packets on their way
 MEANS = {
     "NO_SOCKET": "nobody listens there",
@@ -57,8 +59,8 @@ MEANS = {
     "IP_OUTNOROUTES": "no route to where it goes",
     "IP_RPFILTER": "the way back leads out by another interface (rp_filter)",
     "IPV6DISABLED": "IPv6 is switched off there",
-    "NEIGH_FAILED": "the neighbour's hardware address is not resolved",
-    "NEIGH_QUEUEFULL": "the neighbour's hardware address is not resolved",
+    "NEIGH_FAILED": UNRESOLVED,
+    "NEIGH_QUEUEFULL": UNRESOLVED,
     "UNICAST_IN_L2_MULTICAST": "a frame to all for one address",
     "OTHERHOST": "a frame for somebody else",
     "FULL_RING": "the ring of the device was full",
@@ -85,6 +87,8 @@ def stopped(stop: Stop) -> str:
         return f"{stop.by} says: {stop.reason}{mtu} (seen at {stop.owner}, {stop.interface})"
     times = f", {stop.packets} packets" if stop.packets > 1 else ""
     means = MEANS.get(stop.reason, "")
+    if stop.place.startswith(("neigh_", "ndisc_", "arp_")):
+        means = UNRESOLVED
     told = f"{stop.owner} gave it up at {stop.interface}{times}: "
     return f"{told}{means} ({stop.reason} in {stop.place})" if means else told + _bare(stop)
 

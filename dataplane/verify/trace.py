@@ -154,7 +154,7 @@ class _Joiner:
     def trace(self, request: Journey, case: _Case) -> Trace:
         """Join a request, its answer, and what ended either of them."""
         begin = request.hops[0].time_ns
-        answer = self._answer(request)
+        answer = self._brought_home(request, self._answer(request))
         there = self._leg("request", request, begin, request.hops[0].time_ns)
         legs = [there]
         if answer is not None:
@@ -178,6 +178,41 @@ class _Joiner:
             ):
                 return journey
         return None
+
+    def _brought_home(self, request: Journey, answer: Journey | None) -> Journey | None:
+        """Return the answer with its last hop where the probes do not stamp it: to a link-local address.
+
+        So it is with pods behind a CLAT of their node (169.254.0.0/16). It was captured all the same.
+        """
+        first = request.hops[0]
+        home = _reversed(_passage(first))
+        hops = answer.hops if answer else ()
+        if not first.source.is_link_local or any(_passage(hop) == home for hop in hops):
+            return answer
+        tap, since = self._taps[first.tap], hops[-1].time_ns if hops else first.time_ns
+        for _, frame, found in self._frames:
+            ends = (found.source, found.source_port, found.destination, found.destination_port)
+            leaving = tap.leaving_is_ingress != frame.egress
+            if (
+                (frame.tap, leaving, ends) == home
+                and found.packet in ANSWERS[first.packet]
+                and found.packet is not None
+                and frame.time_ns >= since - NEAR_NS
+            ):
+                last = replace(
+                    first,
+                    packet=found.packet,
+                    leaving=leaving,
+                    time_ns=max(frame.time_ns, since),
+                    source=found.source,
+                    source_port=found.source_port,
+                    destination=found.destination,
+                    destination_port=found.destination_port,
+                    length=found.length,
+                )
+                stamp = answer.stamp if answer else first.stamp
+                return Journey(stamp=stamp, hops=(*hops, last))
+        return answer
 
     def _leg(self, way: str, journey: Journey, begin: int, before: int) -> Leg:
         hops: list[Hop] = []

@@ -275,6 +275,27 @@ def test_a_packet_too_big_in_the_middle_is_placed_though_nobody_may_say_so():
     assert "the client says TIMEOUT" in one.verdict
 
 
+def test_a_name_that_cannot_be_asked_for_has_its_question_traced():
+    """The neighbour does not answer: given up after three seconds, and the trace waits for that."""
+    code, result = told("v6only.internet.test", "--scenario", "neighbour-advertisements-lost")
+
+    one = result.traces[0]
+    assert (code, one.state, one.port) == (1, State.REJECTED, 53)
+    assert "was not resolved in the pod" in one.verdict
+    assert "hardware address is not resolved" in one.verdict
+    assert {stop.interface for stop in one.stops if stop.what == "drop"} == {"uplink"}
+
+
+def test_a_clat_on_the_node_brings_the_answer_home_to_a_link_local_pod():
+    code, result = told("198.51.100.4", "--scenario", "clat-on-node")
+
+    one = result.traces[0]
+    assert (code, one.state) == (0, State.ANSWERED)
+    assert done(one.legs[0])[:2] == [(By.MASQUERADE, False), (By.CLAT, False)]
+    assert places(one.legs[1])[-1] == (POD.name, POD.name, "out")
+    assert one.legs[1].hops[-1].destination.is_link_local
+
+
 @pytest.mark.parametrize("when", ["building", "sending"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_signal_in_the_middle_leaves_nothing(number, when):

@@ -61,3 +61,18 @@ def test_what_has_no_address_became_no_packet():
 
     assert (trace.state, trace.destination, trace.legs) == (State.UNKNOWN, None, ())
     assert "was not resolved in the pod (NXDOMAIN)" in trace.verdict
+
+
+def test_where_nobody_answers_the_question_it_is_the_question_that_is_traced():
+    wish = replace(WISH, destination="v6only.internet.test", count=1)
+    sights, _ = driven(wish, Faults(silent_resolver=True))
+    outcome = Outcome(
+        stimulus="trace-0", ok=False, started_ns=1, ended_ns=10**12, error="EAI_AGAIN"
+    )
+
+    (trace,) = joined(sights, wish, POD, [outcome], PLAN.dns_addresses)
+
+    assert trace.state is State.LOST
+    assert trace.destination in PLAN.dns_addresses
+    assert (trace.port, len(trace.legs)) == (53, 1)
+    assert "not resolved in the pod (EAI_AGAIN); the question to" in trace.verdict

@@ -301,6 +301,27 @@ def test_frames_of_another_place_direction_or_time_are_not_the_hops():
     assert (hop.frame, hop.hop_limit) == (None, None)
 
 
+def test_an_answer_to_a_link_local_pod_is_brought_home_by_what_was_captured():
+    """The probes stamp nothing that goes to 169.254.0.0/16, as pods behind a CLAT of their node have."""
+    sights, asked = seen(V6)
+    own = ip_address("169.254.64.2")
+    there = replace(sights.packets[0], source=own, destination=V4, family=Family.IPV4)
+    asked = replace(asked, destination=V4)
+    reply = IP(src=str(V4), dst=str(own)) / TCP(
+        sport=there.destination_port, dport=there.source_port, flags="SA"
+    )
+    frame = captured(reply, there, egress=True, time_ns=there.time_ns + 3_000_000)
+    alone = replace(sights, packets=(there,))
+
+    trace = only(replace(alone, frames=(frame,)), asked)
+
+    assert trace.state is State.ANSWERED
+    assert (trace.legs[1].hops[0].egress, trace.legs[1].hops[0].frame) == (True, 0)
+    assert only(alone, asked).state is State.LOST
+    other = replace(frame, octets=bytes(syn(there, 64)))
+    assert only(replace(alone, frames=(other,)), asked).state is State.LOST
+
+
 def test_two_packets_with_one_stamp_at_once_are_not_told_apart():
     sights, asked = seen(V6)
     first = sights.packets[0]
