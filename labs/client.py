@@ -25,6 +25,7 @@ if not __package__:  # a script without site-packages has to find its own packag
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dataplane.rules import rfc1035
+from labs.echo import Echo
 
 Request = dict[str, Any]
 Said = dict[str, Any]
@@ -33,12 +34,6 @@ Remote = tuple[str, int]
 FAMILIES: dict[str | None, int] = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
 TIMEOUT = "TIMEOUT"
 DNS = 53
-ECHO_REQUEST: dict[int, int] = {socket.AF_INET: 8, socket.AF_INET6: 128}
-ECHO_PROTOCOL: dict[int, int] = {
-    socket.AF_INET: socket.IPPROTO_ICMP,
-    socket.AF_INET6: socket.IPPROTO_ICMPV6,
-}
-ICMP_HEADER = 8
 PAYLOAD = 24  # octets of randomness that tell one datagram from every other
 PATIENCE = 4  # times as long as told, at most, when the machine is busy
 SPARE = 0.25  # of a CPU, for the time of a timeout: nobody had to wait for long
@@ -337,16 +332,14 @@ def _answer_to(channel: socket.socket, payload: bytes, deadline: Deadline) -> by
 
 def _icmp(family: int, address: Remote, deadline: Deadline, _octets: int, told: Said) -> Said:
     payload = secrets.token_bytes(PAYLOAD)
-    # A ping socket: the kernel writes identifier and checksum (net.ipv4.ping_group_range).
-    request = bytes((ECHO_REQUEST[family], 0, 0, 0, 0, 0, 0, 1)) + payload
-    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
-    with socket.socket(family, kind, ECHO_PROTOCOL[family]) as channel:
+    echo = Echo(family, payload)
+    with echo.channel as channel:
         channel.connect((address[0], 0))
         told["local"] = (channel.getsockname()[0], 0)  # its port is the echo's identifier
-        channel.send(request)
+        channel.send(echo.request())
         while True:
             deadline.wait(channel, select.POLLIN)
-            if channel.recv(65535)[ICMP_HEADER:] == payload:
+            if echo.is_reply(channel.recv(65535)):
                 return {}
 
 

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from dataplane.kernel.process import Placement
 from dataplane.model.address import Family
 from dataplane.model.errors import LabFailedError
 from dataplane.model.stimulus import Endpoint, Outcome, Reach, Resolve, Stimulus
+from dataplane.model.topology import Topology
 from labs import netfilter
-from labs.build import Lab, on_thread
+from labs.build import on_thread
 from labs.client import PATIENCE as PROLONGED
 from labs.resolution import servers_of
 
@@ -61,10 +63,44 @@ class Client:
         return "\n".join(words) or f"said nothing for {patience:g} s"
 
 
+class Standing(Protocol):
+    """A lab that is up, whoever it belongs to."""
+
+    @property
+    def topology(self) -> Topology:
+        """Return what it was built from."""
+
+    def namespace(self, member: str) -> str:
+        """Return the mounted name of a member's network namespace."""
+
+    def placement(self, member: str) -> Placement:
+        """Return where a client in this member runs."""
+
+
+@asynccontextmanager
+async def client(place: Placement, pod: str, servers: Sequence[str]) -> AsyncIterator[Client]:
+    """Run a client at a place while the body runs; `servers` are whom it asks for names by itself."""
+    command = [sys.executable, "-I", "-S", str(CLIENT)]
+    child = await asyncio.create_subprocess_exec(
+        *place.command(command, parent=os.getpid()),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd="/",
+        process_group=0,  # as the servers: Ctrl-C is for us alone
+    )
+    try:
+        yield Client(pod, child, list(servers))
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.communicate()
+
+
 class Driver:
     """Drives stimuli in a lab that is up."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Standing) -> None:
         self._lab = lab
 
     async def drive(self, stimuli: Sequence[Stimulus]) -> list[Outcome]:
@@ -120,30 +156,12 @@ class Driver:
                 await asyncio.wait_for(over.wait(), patience)
         if not waiting:
             return
-        async with self._client(pod) as client:
+        servers = [str(address) for address in servers_of(self._lab.topology, pod)]
+        async with client(self._lab.placement(pod), pod, servers) as one:
             while waiting:
                 stimulus = waiting.popleft()
-                outcomes[stimulus.id] = await client.do(stimulus)
+                outcomes[stimulus.id] = await one.do(stimulus)
         over.set()
-
-    @asynccontextmanager
-    async def _client(self, pod: str) -> AsyncIterator[Client]:
-        command = [sys.executable, "-I", "-S", str(CLIENT)]
-        child = await asyncio.create_subprocess_exec(
-            *self._lab.placement(pod).command(command, parent=os.getpid()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd="/",
-            process_group=0,  # as the servers: Ctrl-C is for us alone
-        )
-        try:
-            servers = servers_of(self._lab.topology, pod)
-            yield Client(pod, child, [str(address) for address in servers])
-        finally:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.communicate()
 
     @asynccontextmanager
     async def _blocking(self, pod: str, family: Family | None) -> AsyncIterator[None]:

@@ -98,6 +98,36 @@ def runs(directory: Path = RUNS) -> tuple[str, ...]:
     return tuple(sorted(p.name for p in directory.iterdir() if (p / control.NAME).exists()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A lab of a supervisor, as one that is driven: what `labs.drive` asks of it."""
+
+    run: str
+    topology: Topology
+    namespaces: dict[str, str]
+    directory: Path | None = None
+
+    def namespace(self, member: str) -> str:
+        """Return the mounted name of a member's network namespace; KeyError when there is none."""
+        return self.namespaces[member]
+
+    def placement(self, member: str) -> Placement:
+        """Return where a client in this member runs; KeyError when there is none."""
+        return _placement(self.run, member, self.directory)
+
+
+def standing(run: str, *, directory: Path | None = None) -> Standing:
+    """Ask a run what it is made of; NoSuchRunError when nobody answers."""
+    place = directory or RUNS / run
+    said = control.ask(place, {"do": "topology"}, seconds=ANSWER)
+    return Standing(
+        run=run,
+        topology=TOPOLOGY.validate_python(said["topology"]),
+        namespaces=status(run, directory=directory).namespaces,
+        directory=directory,
+    )
+
+
 def command(
     run: str, member: str, argv: Sequence[str], *, directory: Path | None = None
 ) -> list[str]:
@@ -107,11 +137,14 @@ def command(
     terminal, descriptors and signals stay the program's own. `down` ends it: it is in the pod's
     control group. KeyError when the run has no such member.
     """
+    return _placement(run, member, directory).command(argv)
+
+
+def _placement(run: str, member: str, directory: Path | None) -> Placement:
     said = control.ask(directory or RUNS / run, {"do": "place", "member": member}, seconds=ANSWER)
     if "unknown" in said:
         raise KeyError(member)
-    place: Placement = PLACEMENT.validate_python(said)
-    return place.command(argv)
+    return PLACEMENT.validate_python(said)
 
 
 def execute(run: str, member: str, argv: Sequence[str], *, directory: Path | None = None) -> int:
@@ -203,6 +236,8 @@ class Supervisor:
                 "programs": [running.name for running in lab.running],
                 "casualties": list(lab.casualties()),
             }
+        if request["do"] == "topology":
+            return {"topology": TOPOLOGY.dump_python(lab.topology, mode="json")}
         if request["do"] == "place":
             try:
                 place = lab.placement(request["member"])

@@ -221,6 +221,7 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "curl": lambda: _tried("curl", "--version"),
     "dig": lambda: _tried("dig", "-v"),
     "ping": lambda: _tried("ping", "-V"),
+    "tshark": lambda: _tried("tshark", "--version"),
     "git": lambda: _tried("git", "--version"),
     "shellcheck": lambda: _tried("shellcheck", "--version"),
     "qemu": _vm,

@@ -175,10 +175,14 @@ def prepare(options: argparse.Namespace) -> Prepared:
 
     What the manifest is warned about is said on stderr, when it is somebody's own.
     """
-    shape, faults = shape_of(options), tuple(options.fault)
-    if options.what in scenarios.names():
-        return prepare_scenario(scenarios.load(options.what), shape, faults)
-    prepared = prepare_manifest(_manifest(options.what), options.what, shape, faults)
+    return prepare_shaped(options.what, shape_of(options), tuple(options.fault))
+
+
+def prepare_shaped(what: str, shape: Shape, faults: tuple[str, ...]) -> Prepared:
+    """Prepare a scenario, or a manifest, as `prepare` does."""
+    if what in scenarios.names():
+        return prepare_scenario(scenarios.load(what), shape, faults)
+    prepared = prepare_manifest(_manifest(what), what, shape, faults)
     for problem in prepared.problems:
-        say(describe(problem, options.what))
+        say(describe(problem, what))
     return prepared

@@ -21,7 +21,7 @@ LAB = {
 }
 TEST = {
     *("bind9-dnsutils", "busybox-static", "git", "kmod", "procps", "qemu-system-x86", "shellcheck"),
-    "util-linux",
+    *("tshark", "util-linux"),
 }
 
 pytestmark = pytest.mark.needs("root", "netns")
