@@ -47,12 +47,14 @@ from dataplane.session.follow import Attached, Follower, HookSet, NodeFound, Tol
 from dataplane.session.follow_text import line
 from dataplane.session.mode import MODES, ModeChosen, choose, possible
 from dataplane.session.residents import Residents
+from probes.flows import ENTRIES
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
 from probes.node.pods import Pods
 from probes.watch import Watch
 
 ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
+FEWEST, MOST = 1024, 4_194_304  # entries of the flow table
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 NOTES = {
     "auto": "TCX, head of the chain; gone with this process, whatever ends it",
@@ -78,6 +80,12 @@ def _seconds(text: str) -> float:
     if not match or float(match[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text}: write 30s, 10m or 1h")
     return float(match[1]) * UNITS[match[2]]
+
+
+def _entries(text: str) -> int:
+    if not text.isdecimal() or not FEWEST <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text}: write a number from {FEWEST} to {MOST}")
+    return int(text)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +125,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "tcx", "clsact"),
         default="auto",
         help="how to watch in traffic control (tcx)",
+    )
+    parser.add_argument(
+        "--flow-entries",
+        type=_entries,
+        default=ENTRIES,
+        metavar="N",
+        help=f"room for so many flows, 100 octets each and 50 more for every CPU ({ENTRIES})",
     )
     add_serve_options(parser)
     add_output(parser)
@@ -232,7 +247,7 @@ async def _following(
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
     try:
-        watch = await _opened(targets, chosen, hook)
+        watch = await _opened(targets, chosen, hook, options.flow_entries)
     except UnsupportedError as lacking:
         if chosen.mode != "tc" or hook != "tcx":
             raise
@@ -283,7 +298,7 @@ async def _following(
         _tell(follower.totals(), options.output)
 
 
-async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
+async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish, entries: int) -> Watch:
     """Attach on a worker thread; cancelled meanwhile, take away what it attaches all the same.
 
     A thread cannot be cancelled, and clsact filters do not go with the process.
@@ -299,6 +314,7 @@ async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
             passed_by=chosen.passed_by,
             drops=targets.owners,
             room=ROOM + len(targets.taps),
+            entries=entries,
         ),
     )
     try:
