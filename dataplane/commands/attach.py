@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import (
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
     nullcontext,
@@ -23,6 +24,7 @@ from pydantic import TypeAdapter
 from dataplane.api.live import LiveSource
 from dataplane.api.server import serve
 from dataplane.api.tables import PagedFlows
+from dataplane.commands.exports import add_export_options, exporting
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
 from dataplane.commands.sources import Knowledge, Sources, add_source_options
@@ -133,6 +135,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"room for so many flows, 100 octets each and 50 more for every CPU ({ENTRIES})",
     )
+    add_export_options(parser)
     add_serve_options(parser)
     add_output(parser)
     add_schema(parser)
@@ -156,6 +159,8 @@ def _run(options: argparse.Namespace) -> int:
             if settings:
                 source = LiveSource()
                 source.describe(plan=None, taps=targets.taps)
+                for value in known.told():
+                    Follower.publish(value, source)
                 endpoint = await stack.enter_async_context(serve(source, settings))
                 say(f"serving on {', '.join(endpoint.urls)}")
             _tell([targets.node, chosen, *known.told()], options.output)
@@ -258,7 +263,8 @@ async def _following(
             "SIGKILL would leave its filters (and a clsact qdisc where there is none) until `sixscope "
             "doctor --sweep`",
         ) from lacking
-    with watch:
+    with ExitStack() as stack:
+        stack.enter_context(watch)
         follower = Follower(
             watch,
             targets.taps,
@@ -266,6 +272,7 @@ async def _following(
             everybody=options.every_process,
             blame=known.blame,
         )
+        follower.export = stack.enter_context(exporting(options))
         residents = Residents(targets.pods, targets.taps, time.monotonic())
         stirred = threading.Event()
 
@@ -279,8 +286,10 @@ async def _following(
             told += follower.look(last=last)
             _tell(told, options.output)
             if source is not None:
+                source.describe(plan=None, taps=follower.taps)
                 for value in told:
                     follower.publish(value, source)
+                follower.count(source)
 
         if source is not None:
             source.watch(flows=lambda: PagedFlows(watch.snapshot()), reports=watch.reports)

@@ -18,6 +18,7 @@ from dataplane.model.seen import ConnectSeen, DropSeen, FlowSeen, PacketSeen, Pr
 from dataplane.model.topology import Point, Tap
 from dataplane.session.drops import Dropped, PodDrops
 from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
+from dataplane.session.export import Export
 from dataplane.session.mode import ModeChosen
 from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Change, Moved
@@ -153,6 +154,7 @@ class Follower:
     ) -> None:
         self._watch, self._owners, self._everybody = watch, dict(owners), everybody
         self._blame = blame
+        self.export: Export | None = None  # to a collector of flows, where there is one
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
@@ -169,6 +171,8 @@ class Follower:
         yield from self._new_changes()
         yield from self._new_flows()
         yield from self._drops.fresh(self._watch.drops())
+        if self.export is not None and (last or self.export.due):
+            self.export.send(self._watch.flows(), self._taps.values())
 
     def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
         """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
@@ -225,11 +229,26 @@ class Follower:
         )
         return Evidence(header=header, flows=self._watch.flows(), reports=self._watch.reports())
 
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """Return the interfaces that were ever watched."""
+        return tuple(self._taps.values())
+
     @staticmethod
     def publish(told: Told, source: LiveSource) -> None:
-        """Hand the endpoint what it has a place for: attempts."""
+        """Hand the endpoint what it has a place for: attempts, changed sources, promised families."""
         if isinstance(told, ConnectSeen):
             source.publish(told)
+        elif isinstance(told, SourceChanged):
+            source.sightings.changed(told.owner, told.family, designed=bool(told.design))
+        elif isinstance(told, Promise) and told.name == "families":
+            source.sightings.promise(told.value)
+
+    def count(self, source: LiveSource) -> None:
+        """Hand the endpoint what a finished look has counted."""
+        for owner, reason, packets in self._drops.growth.take():
+            source.sightings.dropped(owner, reason, packets)
+        source.sightings.looked()
 
     def _new_flows(self) -> Iterator[FlowSeen]:
         for flow in self._watch.flows():
@@ -265,6 +284,8 @@ class Follower:
             key = (pod.tap, pod.source, out.source, out.destination, out.destination_port)
             if not self._changes.is_new(key):
                 continue
+            if self.export is not None:
+                self.export.changed(pod, out)
             rule, design = self._blame(pod, out)
             yield SourceChanged(
                 time_ns=out.time_ns,
