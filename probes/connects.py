@@ -262,17 +262,26 @@ class Connects(Closing):
         return self._groups.get(group) or self._cookies.get(cookie)
 
 
+def recipe(*, nested: bool = False) -> bpf.Recipe:
+    """Return what is loaded; `nested` tells process ids of another namespace than the first one."""
+    return bpf.Recipe(
+        source=SOURCE,
+        entries=ENTRIES,
+        sizes={"SOCKETS": SOCKETS, "EVENT_PAGES": EVENT_PAGES},
+        switches={"NESTED": 1} if nested else {},
+    )
+
+
 def _load() -> tuple[bpf.Module, str | None]:
     """Load the programs; say why process ids will not be those that we ourselves see, if so."""
-    sizes = {"SOCKETS": SOCKETS, "EVENT_PAGES": EVENT_PAGES}
     ours = Path("/proc/self/ns/pid").stat()
     if ours.st_ino == FIRST_PID_NAMESPACE:
-        return bpf.load(SOURCE, ENTRIES, sizes), None
+        return bpf.prepare(recipe()), None
     try:
-        module = bpf.load(SOURCE, ENTRIES, sizes | {"NESTED": 1})
+        module = bpf.prepare(recipe(nested=True))
     except bpf.LoadFailedError:
         why = "process ids are the host's, not those of our process namespace (needs Linux 6.10)"
-        return bpf.load(SOURCE, ENTRIES, sizes), why
+        return bpf.prepare(recipe()), why
     # as the kernel packs a device number inside (linux/kdev_t.h)
     device = os.major(ours.st_dev) << 20 | os.minor(ours.st_dev)
     settings = module.table("settings")

@@ -30,6 +30,20 @@ FIELDS = {
 }
 
 
+REASON = 2  # which argument the reason is, wherever it is one so far: (skb, location, reason, ...)
+
+
+def recipe(places: Mapping[str, int], reason: int = REASON) -> bpf.Recipe:
+    """Return what is loaded where the fields lie at `places`."""
+    return bpf.Recipe(
+        source=SOURCE,
+        entries=(bpf.Entry(name="dropped", type=bpf.ProgramType.RAW_TRACEPOINT),),
+        sizes={"DROP_ENTRIES": ENTRIES, "PLACE_ENTRIES": PLACE_ENTRIES},
+        places=places,
+        switches={"REASON": reason},
+    )
+
+
 class Drops(Closing):
     """The packets that were dropped in namespaces and on interfaces that are asked for."""
 
@@ -53,17 +67,8 @@ class Drops(Closing):
             raise UnsupportedError(
                 "reasons of drops", needs="Linux 5.17 or newer", found=f"no {REASONS} at {POINT}"
             )
-        definitions = {name: place_of(kernel, *field) for name, field in FIELDS.items()}
-        module = bpf.load(
-            SOURCE,
-            [bpf.Entry(name="dropped", type=bpf.ProgramType.RAW_TRACEPOINT)],
-            {
-                **definitions,
-                "REASON": arguments.index(REASONS),
-                "DROP_ENTRIES": ENTRIES,
-                "PLACE_ENTRIES": PLACE_ENTRIES,
-            },
-        )
+        places = {name: place_of(kernel, *field) for name, field in FIELDS.items()}
+        module = bpf.prepare(recipe(places, arguments.index(REASONS)))
         opened = cls(module, kernel.enumerators(REASONS))
         try:
             for cookie, owner in owners.items():

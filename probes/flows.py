@@ -109,16 +109,7 @@ class Flows(Closing):
         """
         taps = tuple(taps)
         slots = _slots(taps, room)
-        module = bpf.load(
-            cls.source,
-            cls.programs,
-            {
-                "FLOW_ENTRIES": entries,
-                "TAP_SLOTS": slots,
-                "PACKET_PAGES": PACKET_PAGES,
-                **cls.definitions(),
-            },
-        )
+        module = bpf.prepare(cls.recipe(entries, slots, cls.places(slots)))
         settings = module.table("settings")
         settings.put(
             settings.key.pack(),
@@ -133,8 +124,14 @@ class Flows(Closing):
         return cls(module, taps, slots - 1)
 
     @classmethod
-    def definitions(cls) -> Mapping[str, int]:
-        """Return what else the program is compiled with."""
+    def recipe(cls, entries: int, slots: int, places: Mapping[str, int]) -> bpf.Recipe:
+        """Return what is loaded for a table of so many entries, and books of so many taps."""
+        sizes = {"FLOW_ENTRIES": entries, "TAP_SLOTS": slots, "PACKET_PAGES": PACKET_PAGES}
+        return bpf.Recipe(source=cls.source, entries=cls.programs, sizes=sizes, places=places)
+
+    @classmethod
+    def places(cls, slots: int) -> Mapping[str, int]:  # noqa: ARG003 - others need it
+        """Return the numbers of this machine that the instructions have room for."""
         return {}
 
     def attach(self, tap: Tap, *, hook: Wish = "auto") -> None:

@@ -110,9 +110,9 @@ class Tracepoints(Flows):
         self._watched = module.table("watched")
 
     @classmethod
-    def definitions(cls) -> Mapping[str, int]:
+    def places(cls, slots: int) -> Mapping[str, int]:
         """Return where the kernel's fields lie; UnsupportedError where its BTF does not tell."""
-        return places(Btf.of_kernel())
+        return {**places(Btf.of_kernel()), "TAP_MASK": slots - 1}
 
     def attach(self, tap: Tap, *, hook: hooks.Wish = "auto") -> None:  # noqa: ARG002 - there is only one way
         """Watch a tap, both directions. Call this inside the tap's namespace.

@@ -28,7 +28,7 @@ from probes import failures
 from probes.connects import Connects
 from probes.drops import POINT, Drops
 from probes.failures import Failures
-from probes.flows import Flows, Snapshot
+from probes.flows import ENTRIES, Flows, Snapshot
 from probes.stamps import Stamps
 from probes.tracepoints import Tracepoints
 
@@ -71,6 +71,7 @@ class Watch(Closing):
         stamps: bool = True,
         connects: bool = True,
         room: int = 0,
+        entries: int = ENTRIES,
         passed_by: Sequence[str] = (),
         drops: Mapping[int, str] | None = None,
         names: bool = False,
@@ -79,11 +80,11 @@ class Watch(Closing):
 
         `where` tells for a tap's namespace what `dataplane.kernel.netns` shall enter (None: the
         one we are in). `cgroups` are the version 2 groups of the owners whose processes are
-        watched; `room` is for how many taps there shall be with those that join later. By `mode`
-        packets are seen at traffic control (`hook` says how), or at raw tracepoints; `passed_by` are
-        programs that bring packets to pods past the host side, which is blind then. With `drops`
-        (owners by the cookies of their namespaces) drops there and at the taps are told of,
-        with `names` (and stamps) what forensics needs: DNS messages, ICMP's
+        watched; `room` is for how many taps there shall be with those that join later, `entries` for
+        how many flows. By `mode` packets are seen at traffic control (`hook` says how), or at raw
+        tracepoints; `passed_by` are programs that bring packets to pods past the host side, which is
+        blind then. With `drops` (owners by the cookies of their namespaces) drops there and at the
+        taps are told of, with `names` (and stamps) what forensics needs: DNS messages, ICMP's
         "unreachable" and errors of sockets. Errors:
         UnsupportedError, ProbeRefusedError, LoadFailedError; then nothing stays.
         """
@@ -92,7 +93,9 @@ class Watch(Closing):
         try:
             if flows or stamps:
                 program = Tracepoints if mode == "zero-touch" else Flows
-                watch._flows = program.open(watch._taps, stamping=stamps, names=names, room=room)
+                watch._flows = program.open(
+                    watch._taps, stamping=stamps, names=names, entries=entries, room=room
+                )
                 watch._flows.passed_by = tuple(passed_by)
                 watch._count = flows
                 watch._stack.callback(watch._flows.close)

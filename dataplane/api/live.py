@@ -7,7 +7,8 @@ from threading import Lock
 
 from dataplane.api.events import HISTORY, Journal, News
 from dataplane.api.paging import Cursor, Page, Query, cut
-from dataplane.api.source import CROWD, OWNERS, Attempts, Ending
+from dataplane.api.sightings import Sightings
+from dataplane.api.source import CROWD, OWNERS, Attempts, Ending, Sighted
 from dataplane.api.tables import FRESH, FlowTables, Reading, Traffic
 from dataplane.model.answer import Answer, RunResult
 from dataplane.model.evidence import Evidence
@@ -32,6 +33,7 @@ class LiveSource:
 
     def __init__(self, *, history: int = HISTORY, remembered: int = REMEMBERED) -> None:
         self.journal = Journal(history=history)
+        self.sightings = Sightings()
         self._plan: Plan | None = None
         self._topology: Topology | None = None
         self._taps: tuple[Tap, ...] = ()
@@ -132,6 +134,10 @@ class LiveSource:
             Attempts(owner=owner, family=family, result=result, count=count)
             for (owner, family, result), count in counts
         )
+
+    def sighted(self) -> Sighted:
+        """Return what a follower has counted of its node."""
+        return self.sightings.sighted()
 
     async def flows(self, query: Query) -> Page[FlowSeen]:
         """Return a page of the flow table."""

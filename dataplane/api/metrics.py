@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dataplane import __version__
 from dataplane.api.books import Books
-from dataplane.api.source import Attempts
+from dataplane.api.source import Attempts, Sighted
 from dataplane.api.tables import Traffic
 from dataplane.model.answer import Answer, RunResult, State
 from dataplane.model.problem import Severity
@@ -60,6 +60,7 @@ class Measured:
     taps: tuple[Tap, ...]
     traffic: tuple[Traffic, ...]
     attempts: tuple[Attempts, ...]
+    sighted: Sighted
     reports: tuple[ProbeReport, ...]
     books: Books
     published: int
@@ -76,6 +77,7 @@ def render(measured: Measured) -> bytes:
         *_of_answers(measured),
         *_of_traffic(measured),
         *_of_attempts(measured.attempts),
+        *_of_sighted(measured.sighted),
         *_of_reports(measured.reports),
         *_of_books(measured),
     ]
@@ -156,6 +158,31 @@ def _of_attempts(attempts: tuple[Attempts, ...]) -> list[Metric]:
         labels = {"owner": one.owner, "family": one.family.value, "result": one.result.value}
         metric.add(one.count, labels)
     return [metric]
+
+
+def _of_sighted(sighted: Sighted) -> list[Metric]:
+    if not sighted.looks:  # nobody follows a node here
+        return []
+    expected = Metric(
+        name="sixscope_expected_family",
+        type="gauge",
+        help="1 for each family that the node's pods were promised; none where nobody said.",
+    )
+    for family in sighted.families:
+        expected.add(1, {"family": family})
+    looks = _counter("sixscope_looks", "Looks at the probes that were finished.")
+    looks.add(sighted.looks)
+    changes = _counter(
+        "sixscope_source_changes",
+        "Sources of pods' packets that were another one behind the node, each way once.",
+    )
+    for (owner, of, designed), count in sighted.changes.items():
+        labels = {"owner": owner, "family": of.value, "designed": "yes" if designed else "no"}
+        changes.add(count, labels)
+    dropped = _counter("sixscope_dropped_packets", "Pods' packets that the kernel gave up.")
+    for (owner, reason), packets in sighted.dropped.items():
+        dropped.add(packets, {"owner": owner, "reason": reason})
+    return [expected, looks, changes, dropped]
 
 
 def _of_reports(reports: tuple[ProbeReport, ...]) -> list[Metric]:

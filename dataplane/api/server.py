@@ -129,6 +129,7 @@ class _Metrics:
             taps=self.source.taps(),
             traffic=await self.source.traffic(),
             attempts=self.source.attempts(),
+            sighted=self.source.sighted(),
             reports=await self.source.reports(),
             books=self.books,
             published=self.source.journal.published,

@@ -1,6 +1,7 @@
 """What the endpoint reads from, whether a recording or a session that is still running."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dataplane.api.events import Journal
@@ -25,6 +26,21 @@ class Attempts:
     family: Family
     result: ConnectResult
     count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighted:
+    """The counts at a moment.
+
+    `families` are the promised ones, empty where nobody promised any. `changes` are changed sources by
+    owner, family and whether the rule is known and as it should be; `dropped` are packets by owner
+    and the kernel's reason.
+    """
+
+    families: tuple[str, ...] = ()
+    looks: int = 0
+    changes: Mapping[tuple[str, Family, bool], int] = field(default_factory=dict)
+    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -54,6 +70,9 @@ class Source(Protocol):
 
     def attempts(self) -> tuple[Attempts, ...]:
         """Return the connection attempts, counted; at most OWNERS owners, then CROWD."""
+
+    def sighted(self) -> Sighted:
+        """Return what a follower has counted of its node; nothing where there is no follower."""
 
     async def flows(self, query: Query) -> Page[FlowSeen]:
         """Return flows; GoneError when the walked snapshot is no longer held."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import (
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
     nullcontext,
@@ -23,6 +24,7 @@ from pydantic import TypeAdapter
 from dataplane.api.live import LiveSource
 from dataplane.api.server import serve
 from dataplane.api.tables import PagedFlows
+from dataplane.commands.exports import add_export_options, exporting
 from dataplane.commands.guard import Guard, add_guard_options
 from dataplane.commands.listen import add_serve_options, settings_of
 from dataplane.commands.loop import Ending, run_async
@@ -48,6 +50,7 @@ from dataplane.session.follow import Attached, Follower, HookSet, NodeFound, Tol
 from dataplane.session.follow_text import line
 from dataplane.session.mode import MODES, ModeChosen, choose, possible
 from dataplane.session.residents import Residents
+from probes.flows import ENTRIES
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
 from probes.node.pods import Pods
@@ -55,6 +58,7 @@ from probes.watch import Watch
 
 JUDGED = 15.0  # seconds between two answers that are served
 ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
+FEWEST, MOST = 1024, 4_194_304  # entries of the flow table
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 NOTES = {
     "auto": "TCX, head of the chain; gone with this process, whatever ends it",
@@ -80,6 +84,12 @@ def _seconds(text: str) -> float:
     if not match or float(match[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text}: write 30s, 10m or 1h")
     return float(match[1]) * UNITS[match[2]]
+
+
+def _entries(text: str) -> int:
+    if not text.isdecimal() or not FEWEST <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text}: write a number from {FEWEST} to {MOST}")
+    return int(text)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +131,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="how to watch in traffic control (tcx)",
     )
     add_guard_options(parser, _seconds)
+    parser.add_argument(
+        "--flow-entries",
+        type=_entries,
+        default=ENTRIES,
+        metavar="N",
+        help=f"room for so many flows, 100 octets each and 50 more for every CPU ({ENTRIES})",
+    )
+    add_export_options(parser)
     add_serve_options(parser)
     add_output(parser)
     add_schema(parser)
@@ -240,7 +258,7 @@ async def _following(  # noqa: PLR0913, PLR0917 - all that a session consists of
     """Attach, tell what is new at intervals, and detach; then tell the totals."""
     hook: Wish = "tcx" if options.hook == "auto" else options.hook
     try:
-        watch = await _opened(targets, chosen, hook)
+        watch = await _opened(targets, chosen, hook, options.flow_entries)
     except UnsupportedError as lacking:
         if chosen.mode != "tc" or hook != "tcx":
             raise
@@ -251,7 +269,8 @@ async def _following(  # noqa: PLR0913, PLR0917 - all that a session consists of
             "SIGKILL would leave its filters (and a clsact qdisc where there is none) until `sixscope "
             "doctor --sweep`",
         ) from lacking
-    with watch:
+    with ExitStack() as stack:
+        stack.enter_context(watch)
         follower = Follower(
             watch,
             targets.taps,
@@ -260,6 +279,7 @@ async def _following(  # noqa: PLR0913, PLR0917 - all that a session consists of
             blame=known.blame,
             forensics=known.forensics(targets.taps),
         )
+        follower.export = stack.enter_context(exporting(options))
         residents = Residents(targets.pods, targets.taps, time.monotonic())
         stirred = threading.Event()
         due = 0.0
@@ -276,12 +296,14 @@ async def _following(  # noqa: PLR0913, PLR0917 - all that a session consists of
             _tell(told, options.output)
             if source is not None:
                 follower.publish(told, source)
+                follower.count(source)
                 if now >= due and not last:
                     due = now + JUDGED
                     follower.publish(known.answers(follower), source)
 
         if source is not None:
             source.watch(flows=lambda: PagedFlows(watch.snapshot()), reports=watch.reports)
+            follower.publish(known.told(), source)
         attached = Attached(time_ns=time.monotonic_ns(), interfaces=len(targets.taps))
         _tell([attached], options.output)
         with consumed(watch):
@@ -298,7 +320,7 @@ async def _following(  # noqa: PLR0913, PLR0917 - all that a session consists of
         _tell(follower.totals(), options.output)
 
 
-async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
+async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish, entries: int) -> Watch:
     """Attach on a worker thread; cancelled meanwhile, take away what it attaches all the same.
 
     A thread cannot be cancelled, and clsact filters do not go with the process.
@@ -315,6 +337,7 @@ async def _opened(targets: Targets, chosen: ModeChosen, hook: Wish) -> Watch:
             drops=targets.owners,
             names=True,
             room=ROOM + len(targets.taps),
+            entries=entries,
         ),
     )
     try:

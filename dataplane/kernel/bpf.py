@@ -1,11 +1,13 @@
 """BCC: compile a C file, load its programs, hand out its maps and ring buffers.
 
-The only importer of bcc. BCC compiles against the header tree in `include/` beside this file, so
+The only importer of bcc, and not needed for programs that were built before (`dataplane.kernel.built`).
+BCC compiles against the header tree in `include/` beside this file, so
 a machine needs neither kernel headers nor those of a C library.
 """
 
 import atexit
 import ctypes
+import importlib
 import os
 import re
 import tempfile
@@ -13,88 +15,44 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dataplane.kernel.closing import Closing
+from dataplane.kernel import built
+from dataplane.kernel.built import Built, Map
 from dataplane.kernel.maps import Layout, Table, layout_of
+from dataplane.kernel.module import (
+    TAIL,
+    Entry,
+    LoadFailedError,
+    Module,
+    ProgramType,
+    Recipe,
+    Ring,
+)
 from dataplane.model.errors import UnsupportedError
 
+__all__ = [
+    "TAIL", "Entry", "LoadFailedError", "Module", "ProgramType", "Recipe", "Ring", "build", "load",
+    "prepare", "splice",
+]  # fmt: skip
+
 HEADERS = Path(__file__).parent / "include"
-TAIL = 4000  # characters of the compiler's or verifier's output that an error keeps
 _INCLUDE = re.compile(r'^#include "([\w./-]+)"$', re.MULTILINE)
 _GUARD = re.compile(r"^#ifndef (SIXSCOPE_\w+)$", re.MULTILINE)
 # The compiler works in the process: it changes directory, and its words go to descriptor 2.
 _compiler = threading.Lock()
 
 
-class ProgramType(IntEnum):
-    """What a program is for (`enum bpf_prog_type`)."""
-
-    SCHED_CLS = 3
-    CGROUP_SKB = 8
-    CGROUP_SOCK = 9
-    SOCK_OPS = 13
-    RAW_TRACEPOINT = 17
-    CGROUP_SOCK_ADDR = 18
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A program of a C file: the function, its type and, for cgroup programs, where it may go.
-
-    `hook` is a number of `enum bpf_attach_type`, -1 where the type says enough.
-    """
-
-    name: str
-    type: ProgramType
-    hook: int = -1
-
-
-class LoadFailedError(Exception):
-    """A C file did not compile, or the kernel's verifier refused one of its programs."""
-
-    def __init__(self, source: Path, step: str, output: str) -> None:
-        self.source, self.step, self.output = source, step, output
-        super().__init__(
-            f"{source.name}: cannot {step}:\n{output[-TAIL:].strip() or 'no reason given'}"
-        )
-
-
-class Ring:
-    """A ring buffer: `descriptor` becomes readable with events, `consume` hands each to the sink.
-
-    The sink gets the octets of one event; it must not raise.
-    """
-
-    def __init__(self, descriptor: int, consume: Callable[[], None]) -> None:
-        self.descriptor, self._consume = descriptor, consume
-
-    def consume(self) -> None:
-        """Take everything that is there and return; never waits."""
-        self._consume()
-
-
-class Module(Closing):
-    """A C file, compiled and loaded. Closing it closes its programs and maps; links hold their own."""
+class Compiled(Module):
+    """A C file, compiled and loaded just now."""
 
     def __init__(self, source: Path, bcc: Any, programs: Mapping[str, int]) -> None:  # noqa: ANN401 - bcc has no types
-        self.source = source
+        super().__init__(source, programs)
         self._bcc = bcc
-        self._programs = dict(programs)
         self._tables: dict[str, Table] = {}
         self._rings: dict[str, Ring] = {}
-
-    def program(self, name: str) -> int:
-        """Return the descriptor of a program."""
-        return self._programs[name]
-
-    @property
-    def programs(self) -> tuple[str, ...]:
-        """Return the names of the loaded programs."""
-        return tuple(self._programs)
 
     def instructions(self, name: str) -> bytes:
         """Return a program's instructions as they were given to the kernel, 8 octets each."""
@@ -135,6 +93,41 @@ class Module(Closing):
         self._rings[name] = Ring(table.map_fd, self._bcc.ring_buffer_consume)
         return self._rings[name]
 
+    def maps(self) -> Iterator[Map]:
+        """Yield what each map is made of, as BCC made it."""
+        library, handle = self._bcc_functions()
+        for number in range(library.bpf_num_tables(handle)):
+            name = self._name(library, handle, number)
+            table = self._bcc.get_table(name.encode())
+            kind = library.bpf_table_type_id(handle, number)
+            ring = kind == built.RINGBUF
+            yield Map(
+                name=name,
+                type=kind,
+                entries=library.bpf_table_max_entries_id(handle, number),
+                flags=library.bpf_table_flags_id(handle, number),
+                key=None if ring else built.Fields.of(layout_of(table.Key)),
+                value=None if ring else built.Fields.of(self.layout(name)),
+            )
+
+    def relocated(self, name: str) -> built.Code:
+        """Return a program's instructions without descriptors, and which map is loaded where."""
+        library, handle = self._bcc_functions()
+        names = {
+            library.bpf_table_fd_id(handle, number): self._name(library, handle, number)
+            for number in range(library.bpf_num_tables(handle))
+        }
+        return built.without_descriptors(self.instructions(name), names)
+
+    def _bcc_functions(self) -> tuple[Any, Any]:
+        return importlib.import_module("bcc.libbcc").lib, self._bcc.module
+
+    @staticmethod
+    def _name(library: Any, handle: Any, number: int) -> str:  # noqa: ANN401 - ctypes' functions
+        function = library["bpf_table_name"]  # one of our own: BCC does not say what it returns
+        function.restype, function.argtypes = ctypes.c_char_p, (ctypes.c_void_p, ctypes.c_size_t)
+        return bytes(function(handle, number)).decode()
+
     def close(self) -> None:
         """Close everything; a second time nothing happens."""
         if self._bcc is not None:
@@ -146,15 +139,32 @@ class Module(Closing):
 
 
 def load(source: Path, entries: Iterable[Entry], sizes: Mapping[str, int] | None = None) -> Module:
-    """Compile a C file and load the named programs.
+    """Compile a C file and load the named programs; `sizes` become preprocessor definitions.
 
-    `sizes` become preprocessor definitions. They are for sizes of maps, and for where fields lie in
-    structures of this very kernel: whatever else steers a program is written into a map, so that the
-    instructions stay the same everywhere.
-    UnsupportedError without BCC or without the right to load; LoadFailedError with the last words
-    of the compiler or verifier.
+    Errors as of `prepare`.
     """
-    flags = [f"-D{name}={value}" for name, value in (sizes or {}).items()]
+    return _compiled(Recipe(source=source, entries=tuple(entries), sizes=sizes or {}))
+
+
+def prepare(recipe: Recipe) -> Module:
+    """Load the programs of a recipe: those that were built before where there are, else compiled.
+
+    What steers a program otherwise than by the recipe is written into a map, so that the
+    instructions stay the same everywhere. UnsupportedError without BCC or without the right to
+    load; LoadFailedError with the last words of the compiler or verifier.
+    """
+    found = built.find(recipe, splice(recipe.source))
+    if found is not None:
+        return built.load(found, recipe)
+    try:
+        return _compiled(recipe)
+    except UnsupportedError as lacking:
+        raise built.mention(lacking, recipe) from lacking
+
+
+def _compiled(recipe: Recipe, more: Iterable[str] = (), *, load: bool = True) -> Compiled:
+    source = recipe.source
+    flags = [*more, *(f"-D{name}={value}" for name, value in recipe.definitions.items())]
     text = splice(source)
     with _compiler, _environment(), _output() as output:
         library = _bcc_library()
@@ -164,7 +174,7 @@ def load(source: Path, entries: Iterable[Entry], sizes: Mapping[str, int] | None
             raise _failed(source, "compile it", output(), failure) from failure
         programs: dict[str, int] = {}
         try:
-            for entry in entries:
+            for entry in recipe.entries if load else ():
                 programs[entry.name] = compiled.load_func(
                     entry.name.encode(), int(entry.type), None, entry.hook
                 ).fd
@@ -173,7 +183,33 @@ def load(source: Path, entries: Iterable[Entry], sizes: Mapping[str, int] | None
             atexit.unregister(compiled.cleanup)
             compiled.cleanup()
             raise _failed(source, f"load {entry.name}", words, failure) from failure
-    return Module(source, compiled, programs)
+    return Compiled(source, compiled, programs)
+
+
+def build(recipe: Recipe) -> Built:
+    """Compile a recipe into what `prepare` finds on a machine without a compiler.
+
+    Needs the right to make maps, as compiling does with BCC. Every place is compiled as a mark that
+    is exchanged when the programs are loaded; how a map grows with a size is found by doubling it.
+    Errors as of `prepare`, and ValueError where a size is part of the instructions.
+    """
+    marks = {name: built.mark(number) for number, name in enumerate(sorted(recipe.places))}
+    holes = ["-DPLACED(mark)=" + built.PLACED]
+    holes += [f"-D{name}=PLACED({mark:#x})" for name, mark in marks.items()]
+    plain = replace(recipe, places={})
+    with _compiled(plain, holes, load=False) as first:
+        maps = {one.name: one for one in first.maps()}
+        taken = {entry.name: first.relocated(entry.name) for entry in recipe.entries}
+    grows: dict[str, str] = {}
+    for size, value in recipe.sizes.items():
+        doubled = replace(plain, sizes={**recipe.sizes, size: value * 2})
+        with _compiled(doubled, holes, load=False) as other:
+            if taken != {entry.name: other.relocated(entry.name) for entry in recipe.entries}:
+                raise ValueError(f"{recipe.source.name}: {size} is part of the instructions")
+            for one in other.maps():
+                if one.entries != maps[one.name].entries:
+                    grows[one.name] = size
+    return built.assemble(recipe, splice(recipe.source), tuple(maps.values()), taken, grows)
 
 
 def _failed(

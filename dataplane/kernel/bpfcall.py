@@ -19,6 +19,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Command(IntEnum):
     """The first argument of bpf(2) (`enum bpf_cmd`)."""
 
+    MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
     MAP_DELETE_ELEM = 3

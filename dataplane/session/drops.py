@@ -8,6 +8,7 @@ from dataplane.model.address import Address
 from dataplane.model.node import NODE
 from dataplane.model.seen import DropSeen, FlowSeen
 from dataplane.model.topology import Point, Tap
+from dataplane.session.growth import Growth
 from dataplane.session.remembered import Remembered
 
 
@@ -45,6 +46,7 @@ class PodDrops:
     def __init__(self, *, everybody: bool, most: int) -> None:
         self._everybody = everybody
         self._told = Remembered(most)
+        self.growth = Growth()
         self._addresses: dict[Address, str] = {}
 
     def learn(self, flow: FlowSeen, tap: Tap) -> None:
@@ -54,7 +56,7 @@ class PodDrops:
 
     def fresh(self, drops: Iterable[DropSeen]) -> Iterator[DropSeen]:
         """Yield those that were not told before, by tuple, reason and place."""
-        for drop in self.of_pods(drops):
+        for drop in self.growth.watch(self.of_pods(drops)):
             key = (
                 *(drop.owner, drop.interface, drop.reason, drop.place, drop.protocol),
                 *(drop.source, drop.source_port, drop.destination, drop.destination_port),

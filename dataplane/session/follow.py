@@ -23,6 +23,7 @@ from dataplane.session.digest import Compared
 from dataplane.session.dropfindings import DropFinding
 from dataplane.session.drops import Dropped, PodDrops
 from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
+from dataplane.session.export import Export
 from dataplane.session.forensics import Forensics
 from dataplane.session.mode import ModeChosen
 from dataplane.session.remembered import Remembered
@@ -161,6 +162,7 @@ class Follower:
     ) -> None:
         self._watch, self._owners, self._everybody = watch, dict(owners), everybody
         self._blame = blame
+        self.export: Export | None = None  # to a collector of flows, where there is one
         self._taps = {tap.name: tap for tap in taps}
         self._recent: tuple[PacketSeen, ...] = ()
         self._flows, self._changes = Remembered(REMEMBERED), Remembered(REMEMBERED)
@@ -188,6 +190,8 @@ class Follower:
         )
         ours = self._drops.of_pods(drops)
         yield from self.forensics.fresh(ours, time.monotonic_ns(), last=last)
+        if self.export is not None and (last or self.export.due):
+            self.export.send(self._watch.flows(), self._taps.values())
 
     def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
         """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
@@ -245,8 +249,14 @@ class Follower:
         )
         return Evidence(header=header, flows=self._watch.flows(), reports=self._watch.reports())
 
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """Return the interfaces that were ever watched."""
+        return tuple(self._taps.values())
+
     def publish(self, told: Iterable[Told], source: LiveSource) -> None:
-        """Hand the endpoint what it has a place for: attempts, answers, interfaces that came."""
+        """Hand the endpoint what it has a place for: attempts, answers, changed sources, taps."""
+        source.describe(plan=None, taps=self.taps)
         for value in told:
             match value:
                 case ConnectSeen():
@@ -261,8 +271,17 @@ class Follower:
                             findings=value.findings,
                         )
                     )
-                case PodMoved():
-                    source.describe(plan=None, taps=tuple(self._taps.values()))
+                case SourceChanged():
+                    designed = bool(value.design)
+                    source.sightings.changed(value.owner, value.family, designed=designed)
+                case Promise(name="families"):
+                    source.sightings.promise(value.value)
+
+    def count(self, source: LiveSource) -> None:
+        """Hand the endpoint what a finished look has counted."""
+        for owner, reason, packets in self._drops.growth.take():
+            source.sightings.dropped(owner, reason, packets)
+        source.sightings.looked()
 
     def _new_flows(self) -> Iterator[FlowSeen]:
         for flow in self._watch.flows():
@@ -301,6 +320,8 @@ class Follower:
             key = (pod.tap, pod.source, out.source, out.destination, out.destination_port)
             if not self._changes.is_new(key):
                 continue
+            if self.export is not None:
+                self.export.changed(pod, out)
             rule, design = self._blame(pod, out)
             yield SourceChanged(
                 time_ns=out.time_ns,

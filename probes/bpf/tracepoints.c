@@ -7,12 +7,15 @@
  * It is flows.c itself, with the same parser, stamps, table, books and events. What stands in for
  * `struct __sk_buff` here is a sight of the kernel's own packet. Where its fields lie is given as
  * -D SKB_*, DEVICE_*, NET_COOKIE and SHARED_GSO, in octets, from the BTF of the kernel that loads
- * this. Octets are read from the linear part only: what lies in pages behind it is not there.
+ * this, and so is TAP_MASK, by which books are found. Instructions that are built for any kernel
+ * have room for these numbers; then PLACED is there, and none of them is known to the preprocessor.
+ * Octets are read from the linear part only: what lies in pages behind it is not there.
  *
  * A read of the kernel's memory costs as much as a look-up in a table, so few large ones are made.
  */
 #include "key.h"
 
+#define MOST_APART 256 /* octets from the first to the last field that is read of a packet */
 #define NEAR                                                                                       \
   128 /* octets of a packet that are read at once; skb_shared_info (320) lies behind it */
 
@@ -20,7 +23,7 @@
 struct scratch {
   u64 tick; /* in jiffies, when `now` was taken */
   u64 now;
-  u8 fields[SKB_ROOM];
+  u8 fields[MOST_APART];
   u8 octets[NEAR] __attribute__((aligned(8)));
 };
 
@@ -89,6 +92,14 @@ BPF_PERCPU_ARRAY(scratches, struct scratch, 2);
 #define READ(to, from) bpf_probe_read_kernel(&(to), sizeof(to), (void *)(from))
 #define FIELD(type, place) (*(type *)(scratch->fields + (place) - SKB_FIRST))
 
+#ifdef PLACED
+#define TOGETHER 0
+#else
+#define TOGETHER                                                                                   \
+  (DEVICE_NET > DEVICE_INDEX && (DEVICE_NET - DEVICE_INDEX) % 8 == 0 &&                            \
+   DEVICE_NET - DEVICE_INDEX <= 56)
+#endif
+
 /* What tells devices apart; read at once where the kernel has it close together. */
 struct device {
   u64 net;
@@ -99,8 +110,7 @@ static __always_inline struct device device_of(u64 skb) {
   struct device found = {};
   u64 at = 0;
   READ(at, skb + SKB_DEV);
-#if DEVICE_NET > DEVICE_INDEX && (DEVICE_NET - DEVICE_INDEX) % 8 == 0 &&                           \
-    DEVICE_NET - DEVICE_INDEX <= 56
+#if TOGETHER
   u64 fields[8] = {};
   bpf_probe_read_kernel(fields, DEVICE_NET + 8 - DEVICE_INDEX, (void *)(at + DEVICE_INDEX));
   found.index = fields[0];
@@ -116,7 +126,7 @@ static __always_inline int sighted(u64 skb, u32 direction) {
   u64 cookie = 0;
   struct device device = device_of(skb);
   u32 index = device.index, slot;
-  slot = index & (TAP_SLOTS - 1);
+  slot = index & (u32)TAP_MASK;
   struct watched *tap = watched.lookup(&slot);
   if (!tap || tap->index != index || !tap->cookie)
     return 0;
@@ -125,7 +135,7 @@ static __always_inline int sighted(u64 skb, u32 direction) {
     return 0;
 
   struct scratch *scratch = scratches.lookup(&direction);
-  if (!scratch || READ(scratch->fields, skb + SKB_FIRST))
+  if (!scratch || bpf_probe_read_kernel(scratch->fields, SKB_ROOM, (void *)(skb + SKB_FIRST)))
     return 0;
   struct sight sight = {.ifindex = index, .scratch = scratch};
   u32 gso = 0;

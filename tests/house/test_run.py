@@ -20,7 +20,17 @@ LAB = {
     *("isc-dhcp-client", "ca-certificates"),
 }
 TEST = {
-    *("bind9-dnsutils", "busybox-static", "git", "kmod", "procps", "qemu-system-x86", "shellcheck"),
+    *(
+        "bind9-dnsutils",
+        "busybox-static",
+        "git",
+        "kmod",
+        "nfdump",
+        "procps",
+        "prometheus",
+        "qemu-system-x86",
+        "shellcheck",
+    ),
     *("tshark", "util-linux"),
 }
 
