@@ -27,6 +27,8 @@ ASKING_NS = 15_000_000_000
 """How long before the answer that gave the IPv4 address its twin may have been asked for."""
 AROUND_NS = 10_000_000_000
 """How long after an attempt its packets may still be dropped, or answered."""
+BEFORE = 200
+"""How many IPv6 attempts of one process to one port are looked back at."""
 TCP, DNS_PORT = 6, 53
 UNIQUE_LOCAL = IPv6Network("fc00::/7")  # RFC 4193 section 3.1
 REACHED = frozenset({ConnectResult.ESTABLISHED, ConnectResult.SENT})
@@ -42,7 +44,8 @@ class Sights:
     `owners` names the pods by their taps. `addresses` are those that pods were given or sent from.
     `families` are the cluster's where somebody vouches for them, else None: then a pod has IPv6 if
     it has an address of it. `ways` are the errors (names of errno) that the kernel of a pod gives for
-    an address, "" where it has a way there.
+    an address, "" where it has a way there. Only attempts over IPv4 that succeeded after `since_ns` are
+    judged.
     """
 
     attempts: Sequence[ConnectSeen] = ()
@@ -55,6 +58,7 @@ class Sights:
     addresses: Mapping[str, Collection[Address]] = field(default_factory=dict)
     families: tuple[Family, ...] | None = None
     ways: Mapping[tuple[str, Address], str] = field(default_factory=dict)
+    since_ns: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +89,19 @@ class _Bench:
         self.failures: defaultdict[int, list[FailureSeen]] = defaultdict(list)
         for failure in sorted(sights.failures, key=lambda failure: failure.time_ns):
             self.failures[failure.socket_cookie].append(failure)
+        self.drops: defaultdict[tuple[Address, int], list[DropSeen]] = defaultdict(list)
+        for drop in sights.drops:
+            if not drop.reason.startswith(NO_LOSS):
+                self.drops[drop.destination, drop.destination_port].append(drop)
+                self.drops[drop.source, drop.source_port].append(drop)
+        self.answers: defaultdict[tuple[Address, int], list[PacketSeen]] = defaultdict(list)
+        for packet in sights.packets:
+            if packet.packet is PacketKind.TCP_SYN_ACK and not packet.leaving:
+                self.answers[packet.source, packet.source_port].append(packet)
+        self.said: defaultdict[tuple[Address, int], list[UnreachableSeen]] = defaultdict(list)
+        for said in sights.unreachable:
+            if not said.leaving:
+                self.said[said.refused.destination, said.refused.destination_port].append(said)
 
     def processes(self) -> Iterator[tuple[str, int, list[_Case]]]:
         """Yield the pod, the process and its attempts over IPv4 to one name, in their order."""
@@ -95,9 +112,13 @@ class _Bench:
             processes[seen.owner, seen.pid].append(seen)
         for (pod, pid), attempts in processes.items():
             cases: defaultdict[str, list[_Case]] = defaultdict(list)
-            for at, seen in enumerate(attempts):
-                if seen.family is Family.IPV4 and seen.result in REACHED:
-                    self._join(pod, seen, attempts[:at], cases)
+            six: defaultdict[tuple[int, int], list[ConnectSeen]] = defaultdict(list)
+            for seen in attempts:
+                beside = six[seen.port, seen.protocol]
+                if seen.family is Family.IPV6:
+                    beside.append(seen)
+                elif seen.result in REACHED and _end(seen) > self.sights.since_ns:
+                    self._join(pod, seen, beside[-BEFORE:], cases)
             for of_name in cases.values():
                 yield pod, pid, of_name
 
@@ -113,9 +134,7 @@ class _Bench:
         six = [
             (seen, self.names.of(pod, seen.destination, seen.time_ns))
             for seen in before
-            if seen.family is Family.IPV6
-            and (seen.port, seen.protocol) == (four.port, four.protocol)
-            and four.time_ns - seen.time_ns <= JOIN_NS
+            if four.time_ns - seen.time_ns <= JOIN_NS
         ]
         name = next((n for n in names if any(n in told for _, told in six)), None)
         if name is not None:
@@ -189,8 +208,7 @@ class _Bench:
             return True
         if self._stuck(pod, seen):
             return True
-        end = four.time_ns + (four.latency_ns or 0)
-        return seen.time_ns + (seen.latency_ns or 0) > end
+        return _end(seen) > _end(four)
 
     def _why(self, pod: str, failed: Sequence[ConnectSeen], four: ConnectSeen) -> Why:
         """Return the cause of the first attempt that has one better than silence."""
@@ -276,43 +294,31 @@ class _Bench:
     def _dropped(self, pod: str, seen: ConnectSeen) -> Iterator[DropSeen]:
         """Yield the drops of packets between a pod and the destination of an attempt, about its time."""
         own = self.sights.addresses.get(pod, ())
-        for drop in self.sights.drops:
-            if drop.family is not seen.family or drop.reason.startswith(NO_LOSS):
-                continue
-            there = (drop.destination, drop.destination_port) == (seen.destination, seen.port)
-            back = (drop.source, drop.source_port) == (seen.destination, seen.port)
-            if there and not (drop.owner == pod or drop.source in own):
-                continue
-            if back and not (drop.owner == pod or drop.destination in own):
-                continue
+        for drop in self.drops.get((seen.destination, seen.port), ()):
+            theirs = drop.source if drop.destination == seen.destination else drop.destination
             about = drop.last_ns >= seen.time_ns and drop.first_ns <= seen.time_ns + AROUND_NS
-            if (there or back) and about:
+            if about and (drop.owner == pod or theirs in own):
                 yield drop
 
     def _said(self, pod: str, seen: ConnectSeen) -> Iterator[UnreachableSeen]:
         """Yield what was said of an attempt's packets, also to a socket that had no time to listen."""
-        for said in self.sights.unreachable:
-            about = (said.refused.destination, said.refused.destination_port)
-            if (
-                about == (seen.destination, seen.port)
-                and self.sights.owners.get(said.tap) == pod
-                and not said.leaving
-                and 0 <= said.time_ns - seen.time_ns <= AROUND_NS
-            ):
+        for said in self.said.get((seen.destination, seen.port), ()):
+            if self._about(pod, seen, said):
                 yield said
 
     def _late(self, pod: str, seen: ConnectSeen) -> PacketSeen | None:
         """Return the answer to a SYN that came all the same."""
-        for packet in self.sights.packets:
-            if (
-                packet.packet is PacketKind.TCP_SYN_ACK
-                and not packet.leaving
-                and self.sights.owners.get(packet.tap) == pod
-                and (packet.source, packet.source_port) == (seen.destination, seen.port)
-                and 0 <= packet.time_ns - seen.time_ns <= AROUND_NS
-            ):
-                return packet
-        return None
+        answers = self.answers.get((seen.destination, seen.port), ())
+        return next((packet for packet in answers if self._about(pod, seen, packet)), None)
+
+    def _about(self, pod: str, seen: ConnectSeen, told: PacketSeen | UnreachableSeen) -> bool:
+        """Tell whether a packet came to a pod soon after an attempt."""
+        mine = self.sights.owners.get(told.tap) == pod
+        return mine and 0 <= told.time_ns - seen.time_ns <= AROUND_NS
+
+
+def _end(seen: ConnectSeen) -> int:
+    return seen.time_ns + (seen.latency_ns or 0)
 
 
 def _neighbour(drop: DropSeen) -> bool:

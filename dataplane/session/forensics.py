@@ -78,7 +78,7 @@ class Forensics:
             name: deque(maxlen=MOST_FINDINGS) for name in ("fallback", "drops")
         }
         self._looked_at = {"fallback": 0, "drops": 0}
-        self._waiting = False
+        self._waiting, self._until, self._forgotten = False, 0, 0
 
     def know(self, tap: Tap) -> None:
         """Know whose a tap is from now on."""
@@ -100,6 +100,7 @@ class Forensics:
         if attempt.owner is None or attempt.owner not in self._owners.values():
             return
         self._looked_at["fallback"] += 1
+        self._forgotten += len(self._kept.attempts) == MOST
         self._kept.attempts.append(attempt)
         self._waiting |= attempt.family is Family.IPV4 and attempt.result in REACHED
         if len(self._talk) < MOST:
@@ -115,7 +116,9 @@ class Forensics:
     ) -> None:
         """Take what else was seen since the last time."""
         self._kept.failures.extend(failures)
-        self._kept.names.extend(names)
+        for name in names:
+            self._forgotten += len(self._kept.names) == MOST
+            self._kept.names.append(name)
         self._kept.unreachable.extend(unreachable)
         self._kept.packets.extend(p for p in packets if p.packet is PacketKind.TCP_SYN_ACK)
 
@@ -132,7 +135,9 @@ class Forensics:
             yield dropped
         self._forget(now)
         if self._waiting:
-            sights = self._sights(now if last else now - SETTLED_NS)
+            until = now if last else now - SETTLED_NS
+            sights = self._sights(until)
+            self._until = until
             for told in fallbacks(replace(sights, ways=self._ways(sights))):
                 if self._told.is_new(_identity(told)):
                     self._findings["fallback"].append(told.finding)
@@ -140,7 +145,11 @@ class Forensics:
 
     def judged(self, reports: Iterable[ProbeReport]) -> tuple[Judged, ...]:
         """Return the answers "drops" and "fallback" of what was seen, with the books of the probes."""
-        lacking = _lacking(reports)
+        lacking = dict(_lacking(reports))
+        if self._forgotten:
+            lacking["forensics"] = (
+                f"{self._forgotten} attempts and DNS messages were too many to keep"
+            )
         return tuple(
             _judged(name, self._looked_at[name], tuple(found), lacking)
             for name, found in sorted(self._findings.items())
@@ -176,6 +185,7 @@ class Forensics:
             owners=dict(self._owners),
             addresses=dict(self._addresses),
             families=self._families,
+            since_ns=self._until,
         )
 
     def _forget(self, now: int) -> None:
@@ -211,7 +221,7 @@ def _lacking(reports: Iterable[ProbeReport]) -> Mapping[str, str]:
 def _judged(
     name: str, looked_at: int, findings: tuple[Finding, ...], lacking: Mapping[str, str]
 ) -> Judged:
-    needed = ("drops",) if name == "drops" else ("connects", "stamps")
+    needed = ("drops",) if name == "drops" else ("connects", "stamps", "forensics")
     doubts = [lacking[probe] for probe in needed if probe in lacking]
     if any(finding.severity is Severity.ERROR for finding in findings):
         state = State.BROKEN

@@ -10,9 +10,9 @@ family = socket.AF_INET if sys.argv[2:] else socket.AF_UNSPEC
 for *kind, _, place in socket.getaddrinfo(sys.argv[1], 80, family, socket.SOCK_STREAM):
     try:
         with socket.socket(*kind) as channel:
-            channel.settimeout(10)
+            channel.settimeout(5)
             channel.connect(place)
-            channel.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            channel.sendall(b"GET / HTTP/1.0\\r\\nX-Long: %s\\r\\n\\r\\n" % (b"x" * 4000))
             channel.recv(100)
         break
     except OSError:
@@ -38,8 +38,8 @@ TCL = 'set s [socket {host} 80]; puts $s "GET / HTTP/1.0\\n"; flush $s; read $s'
 class Client:
     """A kind of client; `four` are the words that make it ask for IPv4 alone, None if there are none.
 
-    `falls_back` is false where it tries one address only: that of IPv4, if there is one. `script` is what
-    it reads.
+    `falls_back` is false where it tries one address only. `script` is what it reads. Who `races` tries IPv4 while IPv6 is on its way (RFC 8305); who `insists` sends a long
+    request, and tries the next address where no answer comes.
     """
 
     name: str
@@ -48,6 +48,8 @@ class Client:
     four: tuple[str, ...] | None = None
     falls_back: bool = True
     script: str = ""
+    races: bool = False
+    insists: bool = False
 
     def command(self, host: str, *, only_four: bool = False) -> list[str]:
         words = [word.replace("{host}", host) for word in self.words]
@@ -66,22 +68,24 @@ SSH = (
     "UserKnownHostsFile=/dev/null",
 )
 CLIENTS = (
-    Client("curl", "curl", ("-s", "-m", "20", "-o", "/dev/null", "http://{host}/"), ("-4",)),
+    Client(
+        "curl", "curl", ("-s", "-m", "20", "-o", "/dev/null", "http://{host}/"), ("-4",), races=True
+    ),
     Client(
         "wget",
         "wget",
         ("-q", "-O", "/dev/null", "--tries=1", "-T", "10", "http://{host}/"),
         ("-4",),
     ),
-    Client("python", sys.executable, ("-c", PYTHON, "{host}"), ("4",)),
-    Client("node", "node", ("-e", NODE, "{host}"), ("4",)),
+    Client("python", sys.executable, ("-c", PYTHON, "{host}"), ("4",), insists=True),
+    Client("node", "node", ("-e", NODE, "{host}"), ("4",), races=True),
     Client("perl", "perl", ("-e", PERL, "{host}"), ("4",)),
     Client("bash", "bash", ("-c", BASH, "{host}")),
     Client("openssl", "openssl", ("s_client", "-connect", "{host}:80"), ("-4",)),
     Client("tcl", "tclsh", (), script=TCL),
     Client("psql", "psql", ("host={host} port=80 user=x dbname=x connect_timeout=10",)),
     Client("git", "git", ("ls-remote", "git://{host}:80/x")),
-    Client("ssh", "ssh", (*SSH, "-p", "80", "{host}", "true"), ("-4",)),
+    Client("ssh", "ssh", (*SSH, "-p", "80", "{host}"), ("-4",)),
     Client(
         "busybox", "busybox", ("wget", "-q", "-O", "/dev/null", "http://{host}/"), falls_back=False
     ),

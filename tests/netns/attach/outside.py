@@ -3,13 +3,18 @@
 Run as `python outside.py SPECIFICATION`, a JSON object: `resolver` is the address to answer at,
 `listen` the addresses at which port 80 is served, and `zones` how names are answered by their first
 label up to its first digit: `six`, `four` (addresses) and `aaaa` (what AAAA is answered with:
-`ok`, `empty`, `once`, or the name of an rcode; `silent` is no answer).
+`ok`, `empty`, `once`, or the name of an rcode; `silent` is no answer). At `late` is a host behind a
+device of ours (`DEVICE`), which answers a SYN when LATE_S have gone by, and nothing else.
 """
 
 import asyncio
+import fcntl
 import json
+import os
 import re
 import socket
+import struct
+import subprocess
 import sys
 from collections import Counter
 
@@ -18,6 +23,14 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+from scapy.layers.inet import TCP
+from scapy.layers.inet6 import IPv6
+
+DEVICE, LATE_S = (
+    "late0",
+    0.8,
+)  # longer than any client waits that races (RFC 8305 section 5: 250 ms)
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 
 
 class Resolver(asyncio.DatagramProtocol):
@@ -52,10 +65,36 @@ class Resolver(asyncio.DatagramProtocol):
         self._transport.sendto(answer.to_wire(), sender)
 
 
+class Late:
+    """A host that takes its time."""
+
+    def __init__(self, address):
+        self._device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        request = struct.pack("16sH22x", DEVICE.encode(), IFF_TUN | IFF_NO_PI)
+        fcntl.ioctl(self._device, TUNSETIFF, request)
+        for words in (
+            ("link", "set", DEVICE, "up"),
+            ("-6", "route", "add", f"{address}/128", "dev", DEVICE),
+        ):
+            subprocess.run(["ip", *words], check=True)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._device, self._read)
+
+    def _read(self):
+        octets = os.read(self._device, 65535)
+        packet = IPv6(octets)
+        if octets[0] >> 4 == 6 and TCP in packet and packet[TCP].flags == "S":
+            asked = packet[TCP]
+            ports = {"sport": asked.dport, "dport": asked.sport}
+            answer = TCP(**ports, flags="SA", seq=1, ack=asked.seq + 1, window=65535)
+            reply = bytes(IPv6(src=packet.dst, dst=packet.src) / answer)
+            self._loop.call_later(LATE_S, os.write, self._device, reply)
+
+
 async def serve(reader, writer):
-    """Answer whatever comes as HTTP does, and hang up; a client that says nothing gets it as well."""
+    """Answer whatever comes as HTTP does, and hang up."""
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(30):
             await reader.read(1000)
     except (TimeoutError, ConnectionError):
         pass
@@ -76,9 +115,11 @@ async def main(specification):
     for address in specification["listen"]:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         await asyncio.start_server(serve, address, 80, family=family, backlog=200)
+    late = Late(specification["late"])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
+    del late
 
 
 asyncio.run(main(json.loads(sys.argv[1])))

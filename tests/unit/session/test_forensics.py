@@ -12,7 +12,7 @@ from dataplane.model.seen import ProbeReport
 from dataplane.model.topology import Point, Tap
 from dataplane.session.follow import Follower
 from dataplane.session.follow_text import line
-from dataplane.session.forensics import SETTLED_NS, Forensics
+from dataplane.session.forensics import MOST, SETTLED_NS, Forensics
 from tests.unit.rules.fallbackworld import FOUR, MS, OWN, POD, SIX, START, World
 from tests.unit.session.test_follow import FLOW, FakeWatch
 
@@ -106,6 +106,33 @@ def test_what_a_probe_missed_makes_it_unknown_and_nothing_seen_does():
     assert (fallback.state, fallback.reason) == (State.UNKNOWN, "connects at cgroup: no cgroup v2")
     lost = replace(blind, probe="stamps", where="cali1", blind=None, lost=3)
     assert made.judged([lost])[1].reason == "stamps at cali1 lost 3"
+
+
+def test_what_was_too_much_to_keep_is_said():
+    made = forensics()
+    for _ in range(MOST + 1):
+        made.attempted(world_attempt())
+
+    assert made.judged([])[1].state is State.UNKNOWN
+    assert "1 attempts and DNS messages were too many" in made.judged([])[1].reason
+
+
+def test_attempts_of_several_looks_are_judged_once_each_and_none_is_missed():
+    world, made, told = World(), forensics(), []
+    for number in range(8):
+        at, name = number * 1000, f"{number}.example"
+        six, four = SIX + number, FOUR + number
+        world.resolved(at, name=name, six=(six,), four=(four,))
+        world.tried(six, at + 5, "refused", 1)
+        world.tried(four, at + 7, "established", 1)
+        made.take(names=world.names)
+        for attempt in world.attempts:
+            made.attempted(attempt)
+        world.names, world.attempts = [], []
+        told += fallbacks(made, world, at + 100)
+    told += fallbacks(made, world, 8000, last=True)
+
+    assert [one.name for one in told] == [f"{number}.example" for number in range(8)]
 
 
 def world_attempt():
