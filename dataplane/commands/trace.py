@@ -103,7 +103,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOCKET",
         help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
     )
-    parser.set_defaults(shoot=None)
     add_output(parser)
     add_schema(parser)
 

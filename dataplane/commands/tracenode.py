@@ -1,15 +1,17 @@
 """`sixscope trace` on a node: a packet is awaited, or, where that is asked for, sent from inside a pod."""
 
 import argparse
+import asyncio
 import importlib
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
 from dataplane.commands.loop import Ending, run_async
-from dataplane.commands.sources import Sources
+from dataplane.commands.sources import Sources, add_source_options
 from dataplane.commands.trace import conclude
 from dataplane.commands.verb import UsageError, say
+from dataplane.kernel import netns
 from dataplane.kernel.process import Placement
 from dataplane.model.address import Address
 from dataplane.model.errors import UnsupportedError
@@ -18,7 +20,7 @@ from dataplane.model.trace import Asked, Sights, Trace
 from dataplane.session.trace_node import awaited, called, scene_of
 from dataplane.session.trace_sent import PROTOCOLS, Wish, joined, stimulus
 from dataplane.session.tracing import Tracer, settled, tracing
-from probes.node.interfaces import PodInterface, place_of, pod_interfaces, uplinks
+from probes.node.interfaces import PodInterface, pod_interfaces, uplinks
 
 PATIENCE, WAIT = 2.0, 60.0  # seconds: for an answer, and for a packet that nobody was told to send
 RESOLUTION = (Path("etc/resolv.conf"), Path("etc/hosts"))
@@ -27,9 +29,7 @@ PROCESS = 2  # of /proc/PID/ns/net: how far above is the process
 
 def run(options: argparse.Namespace) -> int:
     """Trace on this node, and return the exit code; everything is found out before anything is attached."""
-    sources = Sources(options)
-    files = sources.pods()
-    pods = pod_interfaces(files)
+    pods = pod_interfaces(_sources(options).pods())
     if not pods:
         raise UsageError(
             "no interface here leads to another network namespace, so there are no pods: run this on a "
@@ -39,15 +39,30 @@ def run(options: argparse.Namespace) -> int:
     if options.send:
         if pod is None:
             raise UsageError("--send needs a pod to send from: --from POD")
-        place = place_of(pod, files)
-        if place is None:
-            raise UnsupportedError(
-                f"sending from {pod.owner}",
-                needs="its network namespace, by a process or a name",
-                found="only its interface",
-            )
-        return _sent(options, pods, pod, place)
+        return _sent(options, pods, pod, _place(pod))
     return _awaited(options, pods, pod)
+
+
+def _sources(options: argparse.Namespace) -> Sources:
+    """Return where names of pods come from; nothing is judged, so nothing else is asked."""
+    others = argparse.ArgumentParser()
+    add_source_options(others)
+    asked = others.parse_args([])
+    asked.node_root, asked.cri = options.node_root, options.cri
+    return Sources(asked)
+
+
+def _place(pod: PodInterface) -> Path:
+    """Return what to enter to be in a pod's network namespace; UnsupportedError when it has gone."""
+    with suppress(OSError):
+        # Its process may have ended, and another one have the number by now.
+        if pod.namespace and netns.call(pod.namespace, netns.cookie) == pod.cookie:
+            return pod.namespace
+    raise UnsupportedError(
+        f"sending from {pod.owner}",
+        needs="its network namespace, by a process or a name",
+        found="only its interface",
+    )
 
 
 def _awaited(
@@ -64,15 +79,17 @@ def _awaited(
     seconds = options.timeout or WAIT
 
     async def main(ending: Ending) -> int:
-        async def pause(part: float) -> bool:
-            await ending.wait(part)
-            return ending.signal is None
+        over = asyncio.Event()
 
-        async with tracing(scene_of(pods, uplinks())) as tracer:
+        async def end() -> None:
             say(f"waiting up to {seconds:g} s for packets to {asked.destination}; end with Ctrl-C")
-            sights, traces = await awaited(
-                tracer, asked, count=options.count, seconds=seconds, pause=pause
-            )
+            await ending.wait(seconds)  # a signal is a good end from here on, whenever it comes
+            over.set()
+
+        async with tracing(scene_of(pods, uplinks())) as tracer, asyncio.TaskGroup() as tasks:
+            ender = tasks.create_task(end())
+            sights, traces = await awaited(tracer, asked, count=options.count, over=over)
+            ender.cancel()
         return conclude(options, sights, traces, origin=asked.owner, where="node", notes=(PASSIVE,))
 
     return run_async(main)

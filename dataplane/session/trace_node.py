@@ -5,7 +5,8 @@ It imports nothing of the lab; whoever sends hands in the client.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from dataplane.kernel import netlink, netns
@@ -83,29 +84,20 @@ def _device(link: dict[str, object]) -> Tap:
 
 
 async def awaited(
-    tracer: Tracer,
-    asked: Asked,
-    *,
-    count: int,
-    seconds: float,
-    pause: Callable[[float], Awaitable[bool]],
+    tracer: Tracer, asked: Asked, *, count: int, over: asyncio.Event
 ) -> tuple[Sights, tuple[Trace, ...]]:
-    """Wait until `count` packets or connections have been seen and have fared somehow, or time is up.
-
-    `pause` waits that many seconds and tells whether to go on.
-    """
+    """Wait until `count` packets or connections have been seen and have fared somehow, or it is over."""
     asked = replace(asked, since_ns=time.monotonic_ns())
-    end = time.monotonic() + seconds
-    going_on = True
     while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), LOOK)
+        last = over.is_set()
         sights = await asyncio.to_thread(tracer.sights)
-        over = not going_on or time.monotonic() >= end
         taps = {tap.name: tap for tap in sights.taps}
-        if over or any(wanted(packet, taps[packet.tap], asked) for packet in sights.packets):
+        if last or any(wanted(packet, taps[packet.tap], asked) for packet in sights.packets):
             found = await asyncio.to_thread(traces, sights, asked)
-            if over or _fared(found, count):
+            if last or _fared(found, count):
                 return sights, found[:count]
-        going_on = await pause(min(LOOK, max(0.01, end - time.monotonic())))
 
 
 def _fared(found: tuple[Trace, ...], count: int) -> bool:

@@ -131,15 +131,6 @@ def _known_as(namespace: Path) -> tuple[int | None, int]:
         os.close(descriptor)
 
 
-def place_of(pod: PodInterface, pods: Pods) -> Path | None:
-    """Return what to enter to be in a pod's network namespace; None when it has gone."""
-    for namespace in _other_namespaces(pods):
-        with suppress(OSError):  # it went away while we looked
-            if pod.cookie and _known_as(namespace.path)[1] == pod.cookie:
-                return namespace.path
-    return None
-
-
 def host_pods(pods: Pods) -> tuple[Pod, ...]:
     """Return the pods that live in the calling thread's namespace (hostNetwork), by their names.
 

@@ -13,7 +13,7 @@ from dataplane.session.trace_text import render as text_of
 from dataplane.session.trace_write import OTHER, numbered, render, select
 from dataplane.verify.trace import traces
 from tests.unit.network import Faults
-from tests.unit.verify.test_trace import POD, V4_IN_6, captured, seen, syn
+from tests.unit.sights import POD, V4_IN_6, captured, seen, syn
 
 
 def traced(faults=None):

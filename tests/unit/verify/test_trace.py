@@ -5,64 +5,14 @@ from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP
-from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6
 
-from dataplane.model.address import Family, family_of
-from dataplane.model.seen import DropSeen, Quoted, TooBigSeen
-from dataplane.model.stimulus import Reach, Transport
-from dataplane.model.trace import Asked, By, Captured, Sights, State
-from dataplane.rules.rfc6052 import embed
+from dataplane.model.address import Family
+from dataplane.model.seen import Quoted, TooBigSeen
+from dataplane.model.stimulus import Transport
+from dataplane.model.trace import Asked, By, Sights, State
 from dataplane.verify.trace import traces
 from tests.unit.network import Faults, at_node_of
-from tests.unit.plans import NAT64, six_only
-from tests.unit.world import World
-
-PLAN = six_only()
-POD, NODE = PLAN.pods[0], PLAN.pods[0].node
-V4 = ip_address("198.51.100.4")
-V4_IN_6 = embed(NAT64.prefix, V4)
-V6 = ip_address("2001:db8:f2::4006")
-REASON, PLACE = "NETFILTER_DROP", "nf_hook_slow"
-
-
-def seen(target=V4_IN_6, *, faults=None, transport=Transport.TCP, port=8080, times=1, octets=0):
-    """Return the sights of a client in the first pod, and what it asks for."""
-    world = World(PLAN, faults)
-    world.drive(
-        Reach(
-            id=f"{number}",
-            check="trace",
-            pod=POD.name,
-            target=str(target),
-            transport=transport,
-            port=port,
-            octets=octets,
-        )
-        for number in range(times)
-    )
-    asked = Asked(destination=target, owner=POD.name, port=port or None)
-    return Sights(taps=world.taps, packets=tuple(world.packets)), asked
-
-
-def only(sights, asked, **options):
-    (trace,) = traces(sights, asked, **options)
-    return trace
-
-
-def drop_of(packet, **fields):
-    values = {
-        "owner": NODE,
-        "interface": POD.name,
-        "reason": REASON,
-        "place": PLACE,
-        "packets": 1,
-        "first_ns": packet.time_ns + 1,
-        "last_ns": packet.time_ns + 1,
-    }
-    for name in ("family", "protocol", "source", "destination", "source_port", "destination_port"):
-        values[name] = getattr(packet, name)
-    return DropSeen(**(values | fields))
+from tests.unit.sights import NODE, PLACE, PLAN, POD, REASON, V4, V4_IN_6, V6, drop_of, only, seen
 
 
 def places(leg):
@@ -230,96 +180,6 @@ def test_too_big_names_the_mtu_and_who_said_it():
     (stop,) = trace.stops
     assert (stop.reason, stop.mtu, stop.by, stop.owner) == ("packet too big", 1280, router, NODE)
     assert "the next link takes 1280 octets" in trace.verdict
-
-
-def captured(packet, seen_at, **fields):
-    values = {
-        "tap": seen_at.tap,
-        "egress": not seen_at.leaving if seen_at.tap == POD.name else seen_at.leaving,
-        "layer": 3,
-        "time_ns": seen_at.time_ns + 500,
-        "wall_ns": seen_at.time_ns,
-        "octets": bytes(packet),
-        "length": len(packet),
-    }
-    return Captured(**(values | fields))
-
-
-def syn(packet, hop_limit):
-    tcp = TCP(sport=packet.source_port, dport=packet.destination_port, flags="S")
-    ends = {"src": str(packet.source), "dst": str(packet.destination)}
-    if family_of(packet.source) is Family.IPV6:
-        return IPv6(**ends, hlim=hop_limit) / tcp
-    return IP(**ends, ttl=hop_limit) / tcp
-
-
-def test_an_unreachable_is_known_from_the_captured_message():
-    faults = Faults(rule=at_node_of(POD, "drop", lambda *_: True))
-    sights, asked = seen(V6, faults=faults)
-    first = sights.packets[0]
-    refusal = (
-        IPv6(src="2001:db8:1::1", dst=str(first.source))
-        / ICMPv6DestUnreach(code=1)
-        / syn(first, 63)
-    )
-    frame = captured(refusal, first, egress=True, time_ns=first.time_ns + 90_000)
-
-    trace = only(replace(sights, frames=(frame,)), asked, said="EACCES")
-
-    assert trace.state is State.REJECTED
-    assert trace.stops[0].reason == "administratively prohibited"
-    assert str(trace.stops[0].by) == "2001:db8:1::1"
-
-
-def test_hop_limits_come_from_what_was_captured_and_tell_of_routers_between():
-    sights, asked = seen()
-    hops = [p for p in sights.packets if p.packet == "tcp-syn"]
-    limits = (64, 63, 61, 60, 59)
-    frames = tuple(captured(syn(p, limit), p) for p, limit in zip(hops, limits, strict=True))
-
-    request = only(replace(sights, frames=frames), asked).legs[0]
-
-    assert tuple(hop.hop_limit for hop in request.hops) == limits
-    assert [hop.frame for hop in request.hops] == [0, 1, 2, 3, 4]
-    assert request.hops[2].change.hidden == 1  # the fabric
-
-
-def test_frames_of_another_place_direction_or_time_are_not_the_hops():
-    sights, asked = seen()
-    first = sights.packets[0]
-    packet = syn(first, 64)
-    frames = (
-        captured(packet, first, tap=NODE),
-        captured(packet, first, egress=True),
-        captured(packet, first, time_ns=first.time_ns + 1_000_000_000),
-        captured(syn(replace(first, source_port=1), 64), first),
-        captured(IP(src="192.0.2.1") / ICMP(), first),
-    )
-
-    hop = only(replace(sights, frames=frames), asked).legs[0].hops[0]
-
-    assert (hop.frame, hop.hop_limit) == (None, None)
-
-
-def test_an_answer_to_a_link_local_pod_is_brought_home_by_what_was_captured():
-    """The probes stamp nothing that goes to 169.254.0.0/16, as pods behind a CLAT of their node have."""
-    sights, asked = seen(V6)
-    own = ip_address("169.254.64.2")
-    there = replace(sights.packets[0], source=own, destination=V4, family=Family.IPV4)
-    asked = replace(asked, destination=V4)
-    reply = IP(src=str(V4), dst=str(own)) / TCP(
-        sport=there.destination_port, dport=there.source_port, flags="SA"
-    )
-    frame = captured(reply, there, egress=True, time_ns=there.time_ns + 3_000_000)
-    alone = replace(sights, packets=(there,))
-
-    trace = only(replace(alone, frames=(frame,)), asked)
-
-    assert trace.state is State.ANSWERED
-    assert (trace.legs[1].hops[0].egress, trace.legs[1].hops[0].frame) == (True, 0)
-    assert only(alone, asked).state is State.LOST
-    other = replace(frame, octets=bytes(syn(there, 64)))
-    assert only(replace(alone, frames=(other,)), asked).state is State.LOST
 
 
 def test_two_packets_with_one_stamp_at_once_are_not_told_apart():
