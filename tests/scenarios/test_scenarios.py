@@ -13,18 +13,16 @@ from dataplane.bench.grade import trial
 from dataplane.model.answer import RunResult
 from labs import scenario as scenarios
 from tests import resume
+from tests.runs import Run
 
 SEEDS = range(20)
 BOOK = resume.CACHE / "trials" / f"{trials.sources()}.jsonl"
 """What the runs of every seed found, for `sixscope grade --resume`: they are the same trials."""
 
 
-def run(name: str, seed: int) -> dict:
+def run(name: str, seed: int, once: Run) -> dict:
     """Run a scenario as users do and return its JSON; that it ends well is asserted last."""
-    command = [sys.executable, "-m", "dataplane", "run", name, "--expect", "--seed", str(seed)]
-    done = subprocess.run(
-        [*command, "-o", "json"], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = once(["run", name, "--expect", "--seed", str(seed), "-o", "json"])
     assert done.stdout, done.stderr
     result = json.loads(done.stdout)
     result["ended"] = (done.returncode, done.stderr)
@@ -39,8 +37,8 @@ def assert_met(result: dict) -> None:
 
 @pytest.mark.needs("root", "netns", "bpf", "cgroup2", "nft", "tun")
 @pytest.mark.parametrize("name", scenarios.names())
-def test_scenario_meets_its_expectations(name: str) -> None:
-    result = run(name, seed=int(os.environ.get("SIXSCOPE_SEED", "0")))
+def test_scenario_meets_its_expectations(name: str, once: Run) -> None:
+    result = run(name, int(os.environ.get("SIXSCOPE_SEED", "0")), once)
 
     assert_met(result)
     for answer in result["answers"]:
@@ -53,8 +51,8 @@ def test_scenario_meets_its_expectations(name: str) -> None:
 @pytest.mark.parametrize(
     "seed", SEEDS
 )  # the slower one: all scenarios with one seed, then the next
-def test_scenario_meets_its_expectations_with_every_seed(name: str, seed: int) -> None:
-    result = run(name, seed)
+def test_scenario_meets_its_expectations_with_every_seed(name: str, seed: int, once: Run) -> None:
+    result = run(name, seed, once)
     if result.get("answers"):  # of what is refused, nothing was built
         read = TypeAdapter(RunResult).validate_python(result)
         trials.write_down(BOOK, trial(name, seed, scenarios.load(name).faults, read))

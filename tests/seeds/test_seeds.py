@@ -43,7 +43,7 @@ def items():
     ]
 
 
-def outcome(command, monkeypatch, capsys):
+def outcome(command, monkeypatch, capsys, once):
     """Run a command from the root of the repository; labs in a process of their own."""
     words = shlex.split(command)
     if words[:2] == CHECK:
@@ -57,7 +57,9 @@ def outcome(command, monkeypatch, capsys):
     if not {"-o", "--jsonl", "--resolved"} & set(words):
         words += ["-o", "json"]
     if words[0] == "run":
-        code, text = lab(words)
+        done = once(words)
+        assert done.stdout, done.stderr
+        code, text = done.returncode, done.stdout
     else:
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
@@ -74,15 +76,6 @@ def collected(words):
     )
     tests = [line for line in done.stdout.splitlines() if "::" in line]
     return Outcome(code=done.returncode, output={"tests": tests})
-
-
-def lab(words):
-    command = [sys.executable, "-m", "dataplane", *words]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, done.stdout
 
 
 def values(words, text):
@@ -125,11 +118,11 @@ def test_no_file_is_there_without_a_command():
         for command in COMMANDS
     ],
 )
-def test_a_command_gives_what_is_asserted(command, monkeypatch, capsys):
+def test_a_command_gives_what_is_asserted(command, monkeypatch, capsys, once):
     claimed = [
         claim for call in CALLS if call.command == command for claim in claims.read(call.claims)
     ]
-    found = outcome(command, monkeypatch, capsys)
+    found = outcome(command, monkeypatch, capsys, once)
 
     wrong = {claim.text: claims.why_not(claim, found) for claim in claimed}
     assert {text: instead for text, instead in wrong.items() if instead is not None} == {}

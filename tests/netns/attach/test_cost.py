@@ -116,7 +116,7 @@ def test_killed_in_a_sample_it_leaves_no_program_timed(node, tmp_path):
                 lines.child.kill()
                 lines.child.wait(20)
             # others may time programs on this machine, for a moment
-            assert eventually(timed, wanted=False) is False
+            assert eventually(timed, wanted=False, seconds=30) is False
         finally:
             os.close(link)
 
