@@ -67,7 +67,7 @@ def attached(node: Node, *options: str):
     ) as child:
         lines = Lines(child)
         try:
-            # what comes earlier is not seen; three programs are compiled until then
+            # what comes earlier is not seen; four programs are compiled until then
             lines.until(lambda line: line.get("kind") == "attached", 180)
             yield lines
         finally:

@@ -290,6 +290,17 @@ def test_twins_alone_hold(town):
     assert answers["fallback"] == "holds"
 
 
+def test_a_fallback_decides_the_exit_code(town):
+    with attached(town.node, "--duration", "12s") as lines:
+        town.carry_out(Trial("python", "refused", 1))
+        lines.child.wait(60)
+
+    assert lines.child.returncode == 1
+    (told,) = [line for line in lines.rest() if line["kind"] == "fallback"]
+    assert (told["why"], told["name"]) == ("refused", "refused1.example")
+    assert told["tried"][0]["error"] == "ECONNREFUSED"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(LONG_TRIALS // 25))
 def test_clients_and_causes_by_lot(town, seed):
