@@ -14,6 +14,7 @@ from dataplane.kernel import bpf, hooks
 from dataplane.kernel.btf import Btf
 from dataplane.kernel.closing import Closing
 from dataplane.kernel.hooks import Attachment
+from dataplane.kernel.limits import require_reading
 from dataplane.model.fallback import FailureSeen
 from dataplane.model.seen import ProbeReport
 from probes.tracepoints import place_of
@@ -43,8 +44,10 @@ class Failures(Closing):
     def open(cls, owners: Mapping[str, object]) -> Self:
         """Load, and watch unless nobody is there to be watched (`owners`).
 
-        UnsupportedError where the kernel has no such tracepoint, or tells nothing of its types.
+        UnsupportedError where the kernel has no such tracepoint, tells nothing of its types, or lets
+        nobody read its memory (lockdown).
         """
+        require_reading("errors of sockets")
         kernel = Btf.of_kernel()
         places = {name: place_of(kernel, *field) for name, field in FIELDS.items()}
         entry = bpf.Entry(name="reported", type=bpf.ProgramType.RAW_TRACEPOINT)

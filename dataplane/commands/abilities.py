@@ -128,7 +128,7 @@ ABILITIES: tuple[Ability, ...] = (
         name="memory",
         probe=features.memory,
         without="compiling may be killed",
-        remedy="raise the memory limit of the container or service to 256 MiB or more",
+        remedy="raise the memory limit of the container or service to 320 MiB or more",
         note=features.memory_note,
     ),
     Ability(

@@ -202,6 +202,7 @@ def compare(before: Digest, after: Digest, ours: Container[int] = ()) -> Compare
 LEFT = "left by sixscope"
 NEVER = "sixscope writes nothing there"
 FOREIGN = "not by sixscope: it is no program of ours that came"
+WENT = "another program is gone; sixscope has no call that takes one away"
 Key = tuple[str, str, str]
 
 
@@ -277,7 +278,9 @@ def _note(area: str, was: str, now: str, ours: Container[int]) -> str:
     if any(number in ours for number in there) or now.startswith(FILTER):
         return LEFT
     # Only its own programs does sixscope put anywhere: what holds another one was put there by others.
-    return FOREIGN if came and (area == "tc" or not went) else ""
+    if came and (area == "tc" or not went):
+        return FOREIGN
+    return WENT if went and area != "tc" else ""
 
 
 def _programs(words: str) -> set[int]:

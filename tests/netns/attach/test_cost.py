@@ -39,13 +39,16 @@ def kinds(lines, kind):
 
 @pytest.mark.parametrize("mode", ["tc", "zero-touch"])
 def test_programs_are_timed_in_samples_and_the_total_comes_at_the_end(node, mode):
-    with flood(node), attached(node, "--mode", mode, "--measure-cost", "1.5s") as lines:
-        window = lines.until(lambda line: line["kind"] == "cost")
+    def busy(line):
+        return line["kind"] == "cost" and any(one["runs"] > 100 for one in line["programs"])
+
+    with attached(node, "--mode", mode, "--measure-cost", "1.5s") as lines, flood(node):
+        window = lines.until(busy)
         lines.child.send_signal(signal.SIGINT)
         lines.child.wait(30)
 
-    runs = {one["program"]: one["runs"] for one in window["programs"]}
-    assert max(runs.values()) > 100, runs
+    packets = {"ethernet_ingress", "ethernet_egress"} if mode == "tc" else {"received", "sent"}
+    assert packets & {one["program"] for one in window["programs"]}
     assert 0 < window["programs_share"] < 2
     assert window["share"] == pytest.approx(
         window["cpu_share"] + window["programs_share"], abs=1e-5
@@ -68,7 +71,7 @@ def test_without_being_asked_no_program_is_timed(node):
 
 
 def test_beyond_the_budget_it_detaches_itself_and_the_traffic_goes_on(node):
-    with flood(node), attached(node, "--max-overhead", "0.001%", "--measure-cost", "1.2s") as lines:
+    with attached(node, "--max-overhead", "0.001%", "--measure-cost", "1.2s") as lines, flood(node):
         over = lines.until(lambda line: line["kind"] == "over-budget", 30)
         lines.child.wait(30)
         still = inside(node.pod, "ping", "-c", "1", OUTSIDE)

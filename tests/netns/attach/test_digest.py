@@ -14,7 +14,7 @@ import pytest
 from dataplane.kernel import bpf, bpfcall, netns
 from dataplane.kernel.hooks import Direction
 from dataplane.kernel.netstate import sysctls
-from dataplane.session.digest import FOREIGN, LEFT, NEVER, compare, take
+from dataplane.session.digest import FOREIGN, LEFT, NEVER, WENT, compare, take
 from tests.netns.attach.conftest import inside, ip
 from tests.netns.attach.test_attach import attached
 
@@ -183,7 +183,7 @@ def test_programs_at_hooks_are_told_with_their_owners(node, look, tmp_path):
         finally:
             os.close(link)
     (gone,) = look()
-    assert (gone.after, gone.note) == ("", "")
+    assert (gone.after, gone.note) == ("", WENT)
 
 
 def of(lines, kind):

@@ -144,7 +144,7 @@ def test_a_limit_in_which_compiling_does_not_fit_says_what_is_needed(tree):
     root = tree({**PLENTY, **container_of_version_2(memory_max=200 * MB, memory_current=20 * MB)})
 
     assert features.memory(root) == (
-        "/sys/fs/cgroup allows 200 MB and has 180 MB left; compiling the programs takes 240 MB, and "
+        "/sys/fs/cgroup allows 200 MB and has 180 MB left; compiling the programs takes 280 MB, and "
         "the kernel would kill it"
     )
 
@@ -159,7 +159,7 @@ def test_a_limit_that_is_wide_enough_is_told_beside(tree):
 def test_a_machine_without_memory_says_so(tree):
     root = tree({"proc/meminfo": "MemAvailable:    150000 kB\n"})
 
-    assert features.memory(root) == "only 154 MB of memory available, 240 MB are needed"
+    assert features.memory(root) == "only 154 MB of memory available, 280 MB are needed"
 
 
 PROFILES = "sys/kernel/security/apparmor/profiles"

@@ -4,7 +4,7 @@ import pytest
 
 from dataplane.kernel.netstate import Where
 from dataplane.session import digest
-from dataplane.session.digest import FOREIGN, LEFT, MOST, NEVER, Thing, compare
+from dataplane.session.digest import FOREIGN, LEFT, MOST, NEVER, WENT, Thing, compare
 from dataplane.session.follow_text import line
 
 LINK = "index 7, flags 0x1, mtu 1500"
@@ -115,19 +115,20 @@ def test_a_program_of_somebody_else_that_came_is_not_our_doing(area, was, now):
 
 
 @pytest.mark.parametrize(
-    ("area", "was", "now"),
+    ("area", "was", "now", "note"),
     [
-        ("tcx", "cil_from (id 7)", ""),
-        ("tcx", "cil_from (id 7)", "cil_from (id 8)"),
-        ("tc", "", "a qdisc that nobody has signed"),
+        ("tcx", "cil_from (id 7)", "", WENT),
+        ("tcx", "cil_from (id 7)", "cil_from (id 8)", WENT),
+        ("tc", "bpf cil_from, cil_from (id 7)", "", ""),
+        ("tc", "", "a qdisc that nobody has signed", ""),
     ],
 )
-def test_what_nobody_can_prove_differs(area, was, now):
+def test_what_nobody_can_prove_differs(area, was, now, note):
     state = [[(area, "", "place", words)] if words else [] for words in (was, now)]
 
     compared = compare(taken(UP, *state[0]), taken(UP, *state[1]), OURS)
 
-    assert only(compared).note == ""
+    assert only(compared).note == note
     assert not compared.hooks_same
     assert "hooks DIFFER" in line(compared)
 
