@@ -1,8 +1,12 @@
 """A node with two pods and an uplink to an outside, none of it ours: only `ip` made it."""
 
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +64,19 @@ def _connect(one: str, interface: str, other: str, peer: str) -> None:
         # fixed link-local addresses would do as well; what matters is that nothing is tentative
         inside(namespace, "sysctl", "-qw", f"net.ipv6.conf.{name}.accept_dad=0")
         ip("-n", namespace, "link", "set", name, "up")
+
+
+@contextmanager
+def serving(node: Node, specification: dict) -> Iterator[None]:
+    """Run outside.py outside, from when it serves until the end of the body."""
+    program = Path(__file__).with_name("outside.py")
+    command = [
+        "nsenter", f"--net=/run/netns/{node.outside}", sys.executable, str(program),
+        json.dumps(specification),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout.readline() == "ready\n"
+            yield
+        finally:
+            child.kill()

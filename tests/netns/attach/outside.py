@@ -115,7 +115,7 @@ async def main(specification):
     for address in specification["listen"]:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         await asyncio.start_server(serve, address, 80, family=family, backlog=200)
-    late = Late(specification["late"])
+    late = Late(specification["late"]) if "late" in specification else None
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

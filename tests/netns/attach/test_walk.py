@@ -1,12 +1,11 @@
 """docs/on-a-node.md, command by command, on a node with a pod of containerd."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from dataplane.kernel import cgroup
 from tests.bpf.live import eventually
-from tests.netns.attach.conftest import NODE, inside, ip
+from tests.netns.attach.conftest import NODE, inside, ip, serving
 from tests.netns.attach.test_real_pod import UID, process_of
 
 pytestmark = pytest.mark.needs(
@@ -52,22 +51,6 @@ trap : INT
 mount --bind {etc}/resolv.conf /etc/resolv.conf && mount --bind {etc}/nsswitch.conf /etc/nsswitch.conf
 eval "$2"
 """
-
-
-@contextmanager
-def serving(node, specification):
-    """Run outside.py outside, from when it serves until the end of the body."""
-    program = Path(__file__).with_name("outside.py")
-    command = [
-        "nsenter", f"--net=/run/netns/{node.outside}", sys.executable, str(program),
-        json.dumps(specification),
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            yield
-        finally:
-            child.kill()
 
 
 @dataclass
