@@ -24,7 +24,7 @@ def test_a_probe_says_why(capability):
 def session(tmp_path):
     """Return a way to run a test file of our own under the project's conftest, elsewhere."""
     (tmp_path / "tests").mkdir()
-    for name in ("conftest.py", "capabilities.py", "machine.py", "resume.py"):
+    for name in ("conftest.py", "capabilities.py", "machine.py", "resume.py", "runs.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(ROOT / "dataplane" / "kernel", tmp_path / "dataplane" / "kernel")
