@@ -37,7 +37,7 @@ def add_guard_options(parser: argparse.ArgumentParser, seconds: Callable[[str], 
         "--max-overhead",
         type=_share,
         metavar="P%",
-        help="detach when programs and agent take more than that of one CPU, twice in a row (no limit)",
+        help="end with code 3 when programs and agent take more of one CPU, twice in a row (no limit)",
     )
 
 

@@ -12,14 +12,17 @@ import secrets
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dataplane.kernel import bpfcall, cgroup, limits, netns, process, tun
 from dataplane.model.errors import LabFailedError, UnsupportedError
 
-SCHED_CLS, TCX_INGRESS = 3, 46  # linux/bpf.h
+# linux/bpf.h: types of programs, and where they may go
+SCHED_CLS, RAW_TRACEPOINT, CGROUP_SOCK_ADDR = 3, 17, 18
+INET6_CONNECT, TCX_INGRESS = 11, 46
+POINT = "netif_receive_skb"
 LOOPBACK = 1  # the interface index of `lo` in every namespace
 # At most resident while `attach` compiles its four files; 249 MB were measured.
 NEEDED_MEMORY = 280_000_000
@@ -83,6 +86,16 @@ def tcx() -> str | None:
     return _in_new_namespace(attach)
 
 
+def raw_tracepoints() -> str | None:
+    """Attach a program that does nothing to a raw tracepoint, for a moment (Linux 4.17)."""
+    program = _empty_program(RAW_TRACEPOINT)
+    try:
+        os.close(bpfcall.raw_tracepoint(program, POINT))
+    finally:
+        os.close(program)
+    return None
+
+
 def btf() -> str | None:
     """Look for the kernel's description of its own types."""
     path = Path("/sys/kernel/btf/vmlinux")
@@ -91,10 +104,32 @@ def btf() -> str | None:
 
 def cgroup2() -> str | None:
     """Make a group in the cgroup2 hierarchy."""
+    with _group():
+        return None
+
+
+def cgroup_programs() -> str | None:
+    """Link a program to a control group of its own (Linux 5.7, CONFIG_CGROUP_BPF)."""
+    with _group() as group:
+        program = _empty_program(CGROUP_SOCK_ADDR, hook=INET6_CONNECT)
+        directory = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.close(bpfcall.link(program, directory, INET6_CONNECT))
+        finally:
+            os.close(directory)
+            os.close(program)
+    return None
+
+
+@contextmanager
+def _group() -> Iterator[Path]:
+    """Make a control group for a moment."""
     group = cgroup.root() / f"sx-probe-{secrets.token_hex(3)}"
     group.mkdir()
-    group.rmdir()
-    return None
+    try:
+        yield group
+    finally:
+        group.rmdir()
 
 
 def nft() -> str | None:
@@ -197,14 +232,19 @@ def _mega(octets: int) -> str:
     return f"{octets / 1_000_000:.0f} MB"
 
 
-def _empty_program() -> int:
-    """Load `r0 = -1; exit` as a traffic-control classifier and return its descriptor."""
-    instructions = struct.pack("=BBhi", 0xB7, 0, 0, -1) + struct.pack("=BBhi", 0x95, 0, 0, 0)
+def _empty_program(kind: int = SCHED_CLS, *, hook: int = 0) -> int:
+    """Load `r0 = 1; exit` (of a classifier, -1: next) and return its descriptor.
+
+    `hook` is where it may go, for the types that have to say so (`expected_attach_type`).
+    """
+    result = -1 if kind == SCHED_CLS else 1
+    instructions = struct.pack("=BBhi", 0xB7, 0, 0, result) + struct.pack("=BBhi", 0x95, 0, 0, 0)
     code = ctypes.create_string_buffer(instructions)
     licence = ctypes.create_string_buffer(b"GPL")
     attributes = ctypes.create_string_buffer(
-        struct.pack("=IIQQ", SCHED_CLS, 2, ctypes.addressof(code), ctypes.addressof(licence)), 128
+        struct.pack("=IIQQ", kind, 2, ctypes.addressof(code), ctypes.addressof(licence)), 128
     )
+    struct.pack_into("=I", attributes, 68, hook)
     return bpfcall.call(bpfcall.Command.PROG_LOAD, attributes)
 
 
