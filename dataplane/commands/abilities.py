@@ -7,6 +7,8 @@ from dataplane.kernel import features
 from dataplane.kernel.features import Probe
 
 LEASED = "scenarios with node_addresses: leased"
+AS_ROOT = "run it with sudo, and ask again"
+REFUSED = ("EACCES", "EPERM", "not permitted", "Permission denied")
 PRIVILEGED = "in a container: run it privileged, or on the host"
 
 
@@ -128,6 +130,7 @@ ABILITIES: tuple[Ability, ...] = (
         probe=features.lockdown,
         without="attach --mode zero-touch, drops, and errors of sockets; --mode tc works",
         remedy="boot with lockdown=integrity, which refuses nothing that sixscope does",
+        note=features.lockdown_note,
     ),
     _package("unbound", "unbound", "the scenario unbound"),
     _package("haproxy", "haproxy", "scenarios with an ingress"),
@@ -155,14 +158,18 @@ ABILITIES: tuple[Ability, ...] = (
 
 def tried() -> Iterator[Feature]:
     """Try everything, one after the other: about a second."""
+    asked_as_root = features.missing(features.root) is None
     for ability in ABILITIES:
         reason = features.missing(ability.probe)
+        remedy = ability.remedy
+        if reason is not None and not asked_as_root and any(word in reason for word in REFUSED):
+            remedy = AS_ROOT
         yield Feature(
             name=ability.name,
             there=reason is None,
             needed=ability.needed,
             reason=reason or "",
             without=ability.without,
-            remedy="" if reason is None else ability.remedy,
+            remedy="" if reason is None else remedy,
             note=ability.note() if reason is None else "",
         )

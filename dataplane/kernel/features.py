@@ -184,7 +184,7 @@ def app_armor_note(root: Path = limits.ROOT) -> str:
         return "which profiles there are only root can tell"
     known = [name for name in _enforced(loaded) if Path(name).name in SERVERS]
     if not known:
-        return "no profile for a server of the lab is enforced" if loaded else ""
+        return "not in the way (no server of the lab has an enforced profile)"
     return f"enforced for {', '.join(known)}: the lab starts them under another path, which it does not name"
 
 
@@ -197,6 +197,11 @@ def lockdown(root: Path = limits.ROOT) -> str | None:
     if limits.lockdown(root) == limits.CONFIDENTIALITY:
         return "lockdown=confidentiality: no program may read the kernel's memory"
     return None
+
+
+def lockdown_note(root: Path = limits.ROOT) -> str:
+    """Tell the mode, which refuses nothing that is done here."""
+    return f"not in the way (mode {limits.lockdown(root)})"
 
 
 def memory(root: Path = limits.ROOT) -> str | None:
@@ -219,13 +224,11 @@ def memory(root: Path = limits.ROOT) -> str | None:
 
 
 def memory_note(root: Path = limits.ROOT) -> str:
-    """Tell which limit there is, when there is one."""
+    """Tell how much the tightest limit of the own control groups leaves."""
     bound = limits.memory_limit(root)
-    return (
-        ""
-        if bound is None
-        else f"{bound.group} has {_mega(bound.room)} of {_mega(bound.limit)} left"
-    )
+    if bound is None:
+        return "no limit"
+    return f"{bound.group} has {_mega(bound.room)} of {_mega(bound.limit)} left"
 
 
 def _mega(octets: int) -> str:
