@@ -7,6 +7,8 @@ from dataplane.kernel import features
 from dataplane.kernel.features import Probe
 
 LEASED = "scenarios with node_addresses: leased"
+AS_ROOT = "run it with sudo, and ask again"
+REFUSED = ("EACCES", "EPERM", "not permitted", "Permission denied")
 PRIVILEGED = "in a container: run it privileged, or on the host"
 
 
@@ -106,16 +108,29 @@ ABILITIES: tuple[Ability, ...] = (
         remedy=f"mount the version 2 hierarchy; {PRIVILEGED}",
     ),
     Ability(
+        name="cgroup programs",
+        probe=features.cgroup_programs,
+        without="nobody sees who tried to connect: connects are unknown",
+        remedy="Linux 5.7 or newer with CONFIG_CGROUP_BPF",
+    ),
+    Ability(
+        name="raw tracepoints",
+        probe=features.raw_tracepoints,
+        without="attach --mode zero-touch, drops, and errors of sockets",
+        remedy="Linux 4.17 or newer with CONFIG_TRACEPOINTS",
+    ),
+    Ability(
         name="BTF",
         probe=features.btf,
-        without="attach --mode zero-touch, and drops",
+        without="attach --mode zero-touch, drops, and errors of sockets",
         remedy="a kernel with CONFIG_DEBUG_INFO_BTF",
     ),
     Ability(
         name="lockdown",
         probe=features.lockdown,
-        without="attach --mode zero-touch, and drops; --mode tc works",
+        without="attach --mode zero-touch, drops, and errors of sockets; --mode tc works",
         remedy="boot with lockdown=integrity, which refuses nothing that sixscope does",
+        note=features.lockdown_note,
     ),
     _package("unbound", "unbound", "the scenario unbound"),
     _package("haproxy", "haproxy", "scenarios with an ingress"),
@@ -143,14 +158,18 @@ ABILITIES: tuple[Ability, ...] = (
 
 def tried() -> Iterator[Feature]:
     """Try everything, one after the other: about a second."""
+    asked_as_root = features.missing(features.root) is None
     for ability in ABILITIES:
         reason = features.missing(ability.probe)
+        remedy = ability.remedy
+        if reason is not None and not asked_as_root and any(word in reason for word in REFUSED):
+            remedy = AS_ROOT
         yield Feature(
             name=ability.name,
             there=reason is None,
             needed=ability.needed,
             reason=reason or "",
             without=ability.without,
-            remedy="" if reason is None else ability.remedy,
+            remedy="" if reason is None else remedy,
             note=ability.note() if reason is None else "",
         )

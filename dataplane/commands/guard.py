@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from dataplane.commands.verb import Exit, UsageError
 from dataplane.kernel import bpfcall
-from dataplane.session.cost import SAMPLE, Budget, Meter
+from dataplane.session.cost import SAMPLE, Budget, Meter, require_run_times
 from dataplane.session.digest import Digest, compare, take
 from dataplane.session.follow import Guarded
 from probes.node.interfaces import PodInterface
@@ -37,7 +37,7 @@ def add_guard_options(parser: argparse.ArgumentParser, seconds: Callable[[str], 
         "--max-overhead",
         type=_share,
         metavar="P%",
-        help="detach when programs and agent take more than that of one CPU, twice in a row (no limit)",
+        help="end with code 3 when programs and agent take more of one CPU, twice in a row (no limit)",
     )
 
 
@@ -54,7 +54,10 @@ class Guard:
     """What is known before anything is attached, and what becomes of it."""
 
     def __init__(self, options: argparse.Namespace, tell: Tell, end: Callable[[], None]) -> None:
-        """Take the options of `add_guard_options`; `end` ends the watch when the budget is exceeded."""
+        """Take the options of `add_guard_options`; `end` ends the watch when the budget is exceeded.
+
+        UsageError and UnsupportedError where cost cannot be measured like that, before anything begins.
+        """
         every: float | None = options.measure_cost
         if every is None and options.max_overhead is not None:
             every = EVERY
@@ -62,6 +65,8 @@ class Guard:
             raise UsageError(
                 f"--measure-cost: a sample takes {SAMPLE:g} s, so leave more between two"
             )
+        if every is not None:
+            require_run_times()
         self._digest: str = options.digest
         self._every, self._tell, self._end = every, tell, end
         self._budget = Budget(options.max_overhead) if options.max_overhead is not None else None

@@ -12,14 +12,17 @@ import secrets
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dataplane.kernel import bpfcall, cgroup, limits, netns, process, tun
 from dataplane.model.errors import LabFailedError, UnsupportedError
 
-SCHED_CLS, TCX_INGRESS = 3, 46  # linux/bpf.h
+# linux/bpf.h: types of programs, and where they may go
+SCHED_CLS, RAW_TRACEPOINT, CGROUP_SOCK_ADDR = 3, 17, 18
+INET6_CONNECT, TCX_INGRESS = 11, 46
+POINT = "netif_receive_skb"
 LOOPBACK = 1  # the interface index of `lo` in every namespace
 # At most resident while `attach` compiles its four files; 249 MB were measured.
 NEEDED_MEMORY = 280_000_000
@@ -83,6 +86,16 @@ def tcx() -> str | None:
     return _in_new_namespace(attach)
 
 
+def raw_tracepoints() -> str | None:
+    """Attach a program that does nothing to a raw tracepoint, for a moment (Linux 4.17)."""
+    program = _empty_program(RAW_TRACEPOINT)
+    try:
+        os.close(bpfcall.raw_tracepoint(program, POINT))
+    finally:
+        os.close(program)
+    return None
+
+
 def btf() -> str | None:
     """Look for the kernel's description of its own types."""
     path = Path("/sys/kernel/btf/vmlinux")
@@ -91,10 +104,32 @@ def btf() -> str | None:
 
 def cgroup2() -> str | None:
     """Make a group in the cgroup2 hierarchy."""
+    with _group():
+        return None
+
+
+def cgroup_programs() -> str | None:
+    """Link a program to a control group of its own (Linux 5.7, CONFIG_CGROUP_BPF)."""
+    with _group() as group:
+        program = _empty_program(CGROUP_SOCK_ADDR, hook=INET6_CONNECT)
+        directory = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.close(bpfcall.link(program, directory, INET6_CONNECT))
+        finally:
+            os.close(directory)
+            os.close(program)
+    return None
+
+
+@contextmanager
+def _group() -> Iterator[Path]:
+    """Make a control group for a moment."""
     group = cgroup.root() / f"sx-probe-{secrets.token_hex(3)}"
     group.mkdir()
-    group.rmdir()
-    return None
+    try:
+        yield group
+    finally:
+        group.rmdir()
 
 
 def nft() -> str | None:
@@ -149,7 +184,7 @@ def app_armor_note(root: Path = limits.ROOT) -> str:
         return "which profiles there are only root can tell"
     known = [name for name in _enforced(loaded) if Path(name).name in SERVERS]
     if not known:
-        return "no profile for a server of the lab is enforced" if loaded else ""
+        return "not in the way (no server of the lab has an enforced profile)"
     return f"enforced for {', '.join(known)}: the lab starts them under another path, which it does not name"
 
 
@@ -162,6 +197,11 @@ def lockdown(root: Path = limits.ROOT) -> str | None:
     if limits.lockdown(root) == limits.CONFIDENTIALITY:
         return "lockdown=confidentiality: no program may read the kernel's memory"
     return None
+
+
+def lockdown_note(root: Path = limits.ROOT) -> str:
+    """Tell the mode, which refuses nothing that is done here."""
+    return f"not in the way (mode {limits.lockdown(root)})"
 
 
 def memory(root: Path = limits.ROOT) -> str | None:
@@ -184,27 +224,30 @@ def memory(root: Path = limits.ROOT) -> str | None:
 
 
 def memory_note(root: Path = limits.ROOT) -> str:
-    """Tell which limit there is, when there is one."""
+    """Tell how much the tightest limit of the own control groups leaves."""
     bound = limits.memory_limit(root)
-    return (
-        ""
-        if bound is None
-        else f"{bound.group} has {_mega(bound.room)} of {_mega(bound.limit)} left"
-    )
+    if bound is None:
+        return "no limit"
+    return f"{bound.group} has {_mega(bound.room)} of {_mega(bound.limit)} left"
 
 
 def _mega(octets: int) -> str:
     return f"{octets / 1_000_000:.0f} MB"
 
 
-def _empty_program() -> int:
-    """Load `r0 = -1; exit` as a traffic-control classifier and return its descriptor."""
-    instructions = struct.pack("=BBhi", 0xB7, 0, 0, -1) + struct.pack("=BBhi", 0x95, 0, 0, 0)
+def _empty_program(kind: int = SCHED_CLS, *, hook: int = 0) -> int:
+    """Load `r0 = 1; exit` (of a classifier, -1: next) and return its descriptor.
+
+    `hook` is where it may go, for the types that have to say so (`expected_attach_type`).
+    """
+    result = -1 if kind == SCHED_CLS else 1
+    instructions = struct.pack("=BBhi", 0xB7, 0, 0, result) + struct.pack("=BBhi", 0x95, 0, 0, 0)
     code = ctypes.create_string_buffer(instructions)
     licence = ctypes.create_string_buffer(b"GPL")
     attributes = ctypes.create_string_buffer(
-        struct.pack("=IIQQ", SCHED_CLS, 2, ctypes.addressof(code), ctypes.addressof(licence)), 128
+        struct.pack("=IIQQ", kind, 2, ctypes.addressof(code), ctypes.addressof(licence)), 128
     )
+    struct.pack_into("=I", attributes, 68, hook)
     return bpfcall.call(bpfcall.Command.PROG_LOAD, attributes)
 
 

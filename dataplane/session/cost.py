@@ -15,6 +15,7 @@ from typing import Literal
 
 from dataplane.kernel import bpfcall
 from dataplane.kernel.bpfcall import RunTime
+from dataplane.model.errors import UnsupportedError
 
 SAMPLE = 1.0  # seconds
 OVER = 2  # windows in a row beyond the budget: one alone is a burst
@@ -184,6 +185,16 @@ class Meter:
 
     def _times(self) -> dict[str, RunTime]:
         return {name: bpfcall.run_time(number) for name, number in self._programs().items()}
+
+
+def require_run_times() -> None:
+    """Raise UnsupportedError where the kernel does not take the times of programs on request."""
+    try:
+        os.close(bpfcall.take_run_times())
+    except OSError as failure:
+        raise UnsupportedError(
+            "measuring what programs cost", needs="Linux 5.8 or newer, and root", found=str(failure)
+        ) from failure
 
 
 def reading() -> Reading:

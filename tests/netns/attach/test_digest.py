@@ -248,6 +248,26 @@ def test_the_verb_prints_a_digest_and_compares_with_it(node, tmp_path):
     assert "accept_ra" not in text
 
 
+def test_a_newcomers_walk_leaves_the_node_as_it_was(node, tmp_path):
+    before = tmp_path / "before.json"
+    before.write_text(digest_verb(node, "--pods", "-o", "json").stdout)
+
+    walk = (
+        ("doctor",),
+        ("attach", "--duration", "2s"),
+        ("doctor", "--sweep"),
+        ("digest", "--pods"),
+    )
+    for words in walk:
+        done = inside(node.name, sys.executable, "-m", "dataplane", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    done = digest_verb(node, "--pods", "--compare", str(before), "-o", "json")
+    told = json.loads(done.stdout)
+    assert (told["namespaces"], told["not_read"]) == (2, [])
+    assert [one for one in told["differences"] if one["area"] not in MACHINE] == []
+
+
 def test_the_verb_says_what_it_compares_with(node, tmp_path):
     stray = tmp_path / "stray.json"
     stray.write_text("{}")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dataplane.commands.abilities import ABILITIES, Feature
+from dataplane.commands import abilities
+from dataplane.commands.abilities import ABILITIES, Ability, Feature
 from dataplane.commands.diagnosis import Diagnosis, lines
 from dataplane.session.nodelook import NodeLook
 
@@ -113,3 +114,18 @@ def test_filters_that_are_there_are_left_or_at_work(at_work, words):
 def test_everything_that_is_tried_says_what_to_do_without_it():
     assert len({one.name for one in ABILITIES}) == len(ABILITIES)
     assert all(one.without and one.remedy for one in ABILITIES)
+
+
+def test_who_is_not_root_is_told_to_ask_as_root_not_to_install_things(monkeypatch):
+    def refused():
+        raise PermissionError(1, "Operation not permitted")
+
+    stands = Ability(name="old", probe=lambda: "too old", without="w", remedy="a newer one")
+    denied = Ability(name="denied", probe=refused, without="w", remedy="install it")
+    monkeypatch.setattr(abilities, "ABILITIES", (denied, stands))
+    monkeypatch.setattr(abilities.features, "root", lambda: "user id 7")
+    assert [one.remedy for one in abilities.tried()] == [abilities.AS_ROOT, "a newer one"]
+
+    monkeypatch.setattr(abilities.features, "root", lambda: None)
+
+    assert [one.remedy for one in abilities.tried()] == ["install it", "a newer one"]

@@ -55,6 +55,7 @@ def test_integrity_refuses_nothing_and_confidentiality_says_what_it_refuses(tree
     root = tree({LOCKDOWN: "none [integrity] confidentiality\n"})
     require_reading("drops", root)
     assert features.lockdown(root) is None
+    assert features.lockdown_note(root) == "not in the way (mode integrity)"
 
     tree({LOCKDOWN: "none integrity [confidentiality]\n"})
 
@@ -98,6 +99,7 @@ def test_max_is_no_limit(tree):
     root = tree(container_of_version_2(memory_max="max", memory_current=60 * MB))
 
     assert memory_limit(root) is None
+    assert features.memory_note(root) == "no limit"
 
 
 def test_a_service_is_bound_by_the_tightest_group_above_it(tree):
@@ -177,7 +179,7 @@ def test_profiles_have_names_with_spaces_and_slashes(tree):
 
 def test_without_apparmor_there_is_nothing_to_say(tmp_path):
     assert features.app_armor(tmp_path) is None
-    assert features.app_armor_note(tmp_path) == ""
+    assert "not in the way" in features.app_armor_note(tmp_path)
     assert confined(tmp_path) == ("", "")
 
 
