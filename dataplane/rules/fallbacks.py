@@ -86,6 +86,7 @@ class _Bench:
     def __init__(self, sights: Sights) -> None:
         self.sights = sights
         self.names = Names(sights.names, sights.owners)
+        self.mine: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         self.failures: defaultdict[int, list[FailureSeen]] = defaultdict(list)
         for failure in sorted(sights.failures, key=lambda failure: failure.time_ns):
             self.failures[failure.socket_cookie].append(failure)
@@ -107,7 +108,12 @@ class _Bench:
         """Yield the pod, the process and its attempts over IPv4 to one name, in their order."""
         processes: defaultdict[tuple[str, int], list[ConnectSeen]] = defaultdict(list)
         for seen in sorted(self.sights.attempts, key=lambda attempt: attempt.time_ns):
-            if seen.owner is None or not self._has_six(seen.owner) or not _counts(seen):
+            if seen.owner is None or not self._has_six(seen.owner):
+                continue
+            if seen.port == DNS_PORT and seen.result is ConnectResult.SENT:
+                mine = self.names.asked_by(seen.owner, seen.destination, _end(seen))
+                self.mine[seen.owner, seen.pid] |= mine
+            if not _counts(seen):
                 continue
             processes[seen.owner, seen.pid].append(seen)
         for (pod, pid), attempts in processes.items():
@@ -131,6 +137,9 @@ class _Bench:
     ) -> None:
         """Put an IPv4 attempt to the case of its name, with the IPv6 attempts before it."""
         names = self.names.of(pod, four.destination, four.time_ns)
+        # names share addresses: where the process' own questions are known, others' do not count
+        mine = self.mine[pod, four.pid]
+        names = tuple(name for name in names if name in mine) or names
         six = [
             (seen, self.names.of(pod, seen.destination, seen.time_ns))
             for seen in before

@@ -4,7 +4,7 @@ Questions and answers belong together by their name, type, identifier and the as
 section 3). An answer says something of a name, whoever asked (`told`).
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +14,11 @@ from dataplane.model.dns import DnsSeen
 
 REMEMBERED_NS = 600_000_000_000
 """How long an answer says whose an address is: clients keep answers themselves for that long."""
+
+EARLY_NS, LATE_NS = 1_000_000, 20_000_000
+"""How far a question may be from the moment when its socket sent it: it passes two hooks on one CPU."""
+SOCKET_NS = 15_000_000_000
+"""How long a socket is asked through: clients take another one for the next question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,7 @@ class Names:
     def __init__(self, messages: Iterable[DnsSeen], owners: Mapping[str, str]) -> None:
         self._asked: defaultdict[tuple[str, str], list[Asked]] = defaultdict(list)
         self._where: defaultdict[tuple[str, Address], list[tuple[int, str]]] = defaultdict(list)
+        self._questions: defaultdict[str, list[DnsSeen]] = defaultdict(list)
         self._told: defaultdict[str, dict[Address, None]] = defaultdict(dict)
         waiting: dict[tuple[object, ...], tuple[tuple[str, str], int]] = {}
         for seen in sorted(messages, key=lambda message: message.time_ns):
@@ -59,6 +65,7 @@ class Names:
                 questions = self._asked[pod, seen.name]
                 waiting[key] = ((pod, seen.name), len(questions))
                 questions.append(Asked(question=seen))
+                self._questions[pod].append(seen)
                 continue
             self._learn(pod, seen)
             if key in waiting:  # only the first answer counts, as with a resolver
@@ -87,6 +94,26 @@ class Names:
                 late = asked.answer is not None and asked.answer.time_ns > until
                 yield replace(asked, answer=None) if late else asked
 
+    def asked_by(self, pod: str, resolver: Address, sent_ns: int) -> frozenset[str]:
+        """Return the names that one socket asked for, which sent its first question at that time.
+
+        The socket is known by the port of the question that passed next to that time; empty where none
+        did. Both questions for a name, and those that repeat them, come from one port as a rule.
+        """
+        questions = self._questions.get(pod, [])
+        first = bisect_left(questions, sent_ns - EARLY_NS, key=_time)
+        last = bisect_right(questions, sent_ns + LATE_NS, key=_time)
+        near = [one for one in questions[first:last] if one.destination == resolver]
+        if not near:
+            return frozenset()
+        port = min(near, key=lambda one: abs(one.time_ns - sent_ns)).source_port
+        until = bisect_right(questions, sent_ns + SOCKET_NS, key=_time)
+        return frozenset(one.name for one in questions[first:until] if one.source_port == port)
+
     def told(self, name: str, version: int) -> tuple[Address, ...]:
         """Return the addresses of a version of IP that anybody was told for a name."""
         return tuple(a for a in self._told.get(name, ()) if a.version == version)
+
+
+def _time(seen: DnsSeen) -> int:
+    return seen.time_ns

@@ -23,7 +23,19 @@ from tests.unit.rules.fallbackstories import (
     prohibited_while_the_client_was_busy,
     refused,
 )
-from tests.unit.rules.fallbackworld import FOUR, MS, NAME, OWN, PID, POD, ROUTER, SIX, START, World
+from tests.unit.rules.fallbackworld import (
+    FOUR,
+    MS,
+    NAME,
+    OWN,
+    PID,
+    POD,
+    RESOLVER,
+    ROUTER,
+    SIX,
+    START,
+    World,
+)
 
 LOCAL = ip_address("fd00::2")
 CASES = [pytest.param(story, *told, id=story.__name__) for story, told in CAUSES.items()]
@@ -163,6 +175,22 @@ def test_one_finding_per_process_and_name(world):
     told = list(fallbacks(world.sights()))
     assert [(one.pid, one.name) for one in told] == [(PID, NAME), (99, NAME)]
     assert told[0].cost_ms == 2
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_names_that_share_an_address_each_process_gets_its_own(world, first):
+    """Two processes of a pod ask at one time; the one that connects first may have been told last."""
+    for number, at in enumerate((0, 1)):
+        name = f"{number}.example"
+        world.asked("A", at, name=name, port=4000 + number)
+        world.asked("AAAA", at, name=name, port=4000 + number, number=2)
+        world.answered("A", at + 10, FOUR, name=name, port=4000 + number)
+        world.tried(RESOLVER, at - 0.1, "sent", 0.05, port=53, protocol=17, pid=number)
+    for place, number in enumerate((first, 1 - first)):
+        world.tried(FOUR, 3000 + place, "established", 1, pid=number)
+    told = {one.pid: (one.name, one.why) for one in fallbacks(world.sights())}
+
+    assert told == {n: (f"{n}.example", Why.AAAA_UNANSWERED) for n in (0, 1)}
 
 
 def test_only_what_is_new_is_judged(world):
