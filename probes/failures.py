@@ -29,6 +29,16 @@ FIELDS = {
 }
 
 
+def recipe(places: Mapping[str, int]) -> bpf.Recipe:
+    """Return what is loaded where the fields lie at `places`."""
+    return bpf.Recipe(
+        source=SOURCE,
+        entries=(bpf.Entry(name="reported", type=bpf.ProgramType.RAW_TRACEPOINT),),
+        sizes={"EVENT_PAGES": EVENT_PAGES},
+        places=places,
+    )
+
+
 class Failures(Closing):
     """The errors of all sockets of this machine that somebody has asked the cookie of."""
 
@@ -50,8 +60,7 @@ class Failures(Closing):
         require_reading("errors of sockets")
         kernel = Btf.of_kernel()
         places = {name: place_of(kernel, *field) for name, field in FIELDS.items()}
-        entry = bpf.Entry(name="reported", type=bpf.ProgramType.RAW_TRACEPOINT)
-        opened = cls(bpf.load(SOURCE, [entry], {**places, "EVENT_PAGES": EVENT_PAGES}))
+        opened = cls(bpf.prepare(recipe(places)))
         try:
             if owners:
                 opened._link = hooks.attach_tracepoint(opened.module.program("reported"), POINT)

@@ -1,7 +1,7 @@
 """Every program of the probes, as it is built for machines without a compiler."""
 
 from dataplane.kernel.bpf import Recipe
-from probes import connects, drops
+from probes import connects, drops, failures
 from probes.flows import ENTRIES, SLOTS, Flows
 from probes.tracepoints import PLACES, Tracepoints
 
@@ -16,6 +16,7 @@ def recipes() -> tuple[Recipe, ...]:
         Flows.recipe(ENTRIES, fewest, {}),
         Tracepoints.recipe(ENTRIES, fewest, dict.fromkeys(sighted, 0)),
         drops.recipe(dict.fromkeys(drops.FIELDS, 0)),
+        failures.recipe(dict.fromkeys(failures.FIELDS, 0)),
         connects.recipe(),
         connects.recipe(nested=True),
     )
