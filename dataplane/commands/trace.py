@@ -56,10 +56,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--port", type=_between(1, 65535, "a port"), metavar="N", help="to this port"
     )
     parser.add_argument(
-        "--protocol", choices=TRANSPORTS, help="(tcp where there is a port, else icmp: one ping)"
+        "--protocol",
+        choices=TRANSPORTS,
+        help="by this (tcp where there is a port, else icmp: a ping; on a node without --send: any)",
     )
     parser.add_argument(
-        "--count", type=_between(1, 100, "a count"), default=1, metavar="N", help="so often (1)"
+        "--count",
+        type=_between(1, 100, "a count"),
+        default=1,
+        metavar="N",
+        help="how many times (1)",
     )
     parser.add_argument(
         "--size",
