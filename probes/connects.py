@@ -130,14 +130,14 @@ class Connects(Closing):
         self.ring = module.ring("events", self._take)
 
     @classmethod
-    def open(cls, owners: Mapping[str, Path]) -> Self:
+    def open(cls, owners: Mapping[str, Path], *, most: int = MOST) -> Self:
         """Load the programs and link them to the control group of every owner (version 2 only).
 
         A group below another one of these gets no link of its own: it would be seen twice. What
         the kernel does not let us link makes the report blind; errors of loading are raised.
         """
         module, foreign_pids = _load()
-        probe = cls(module, owners)
+        probe = cls(module, owners, most=most)
         probe._blind = probe._blind or foreign_pids
         try:
             probe._attach()

@@ -2,7 +2,7 @@
 
 import resource
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Self, TypeVar
@@ -25,15 +25,18 @@ from dataplane.model.seen import (
 )
 from dataplane.model.topology import Point, Tap
 from probes import failures
+from probes.connects import MOST as ATTEMPTS
 from probes.connects import Connects
 from probes.drops import POINT, Drops
 from probes.failures import Failures
 from probes.flows import ENTRIES, Flows, Snapshot
+from probes.stamps import MOST as PACKETS
 from probes.stamps import Stamps
 from probes.tracepoints import Tracepoints
 
 SPARE = 256  # descriptors that are left to the rest of the process
 PER_TAP, PER_GROUP = 2, 7
+SHARE = 4  # flows for each packet or attempt that waits, where there is little room
 
 Mode = Literal["tc", "zero-touch"]
 Where = Callable[[str], str | Path | int | None]
@@ -100,12 +103,12 @@ class Watch(Closing):
                 watch._count = flows
                 watch._stack.callback(watch._flows.close)
                 if stamps:
-                    watch._stamps = Stamps(watch._flows)
+                    watch._stamps = Stamps(watch._flows, most=kept(entries, PACKETS))
                 watch._attach(watch._flows, hook)
             if drops is not None:
                 watch._open_drops(drops)
             if connects:
-                watch._connects = Connects.open(cgroups)
+                watch._connects = Connects.open(cgroups, most=kept(entries, ATTEMPTS))
                 watch._stack.callback(watch._connects.close)
                 watch._learn_cookies(watch._connects)
             if names:
@@ -174,6 +177,12 @@ class Watch(Closing):
         """Return every flow in the table."""
         snapshot = self.snapshot()
         return tuple(snapshot.page()) if snapshot is not None else ()
+
+    def each_flow(self) -> Iterator[FlowSeen]:
+        """Yield every flow in the table, one made after the other: none but the caller keeps them."""
+        snapshot = self.snapshot()
+        if snapshot is not None:
+            yield from snapshot.page()
 
     def packets(self) -> tuple[PacketSeen, ...]:
         """Return every stamped packet so far."""
@@ -339,6 +348,14 @@ class Watch(Closing):
                 function(taps)
             else:
                 netns.call(target, function, taps)
+
+
+def kept(entries: int, most: int) -> int:
+    """Return how much of something else is kept where there is room for so many flows: at most `most`.
+
+    Whoever has less room than usual for flows has little for everything.
+    """
+    return most if entries >= ENTRIES else min(most, entries // SHARE)
 
 
 def _make_room(descriptors: int) -> None:

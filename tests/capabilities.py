@@ -218,6 +218,11 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "grpc": _grpc,
     "prometheus": lambda: _tried("promtool", "--version") or _tried("prometheus", "--version"),
     "nfdump": lambda: _tried("nfcapd", "-V") or _tried("nfdump", "-V"),
+    "kubernetes-validate": lambda: (
+        None
+        if _importable("kubernetes_validate")
+        else "no module kubernetes_validate (extra `dev`)"
+    ),
     "kubectl": lambda: _tried("kubectl", "version", "--client"),
     "dnsmasq": lambda: _tried("dnsmasq", "--test", "-C", "/dev/null"),
     "dhclient": lambda: _tried("dhclient", "--version"),

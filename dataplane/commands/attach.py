@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from dataplane.api.live import LiveSource
+from dataplane.api.live import REMEMBERED, LiveSource
 from dataplane.api.server import serve
 from dataplane.api.tables import PagedFlows
 from dataplane.commands.exports import add_export_options, exporting
@@ -54,7 +54,7 @@ from probes.flows import ENTRIES
 from probes.node.cni import recognised
 from probes.node.interfaces import PodInterface, host_pods, named, pod_interfaces, uplinks
 from probes.node.pods import Pods
-from probes.watch import Watch
+from probes.watch import Watch, kept
 
 JUDGED = 15.0  # seconds between two answers that are served
 ROOM = 256  # interfaces that may come while we look; each takes 128 octets on every CPU
@@ -161,7 +161,7 @@ def _run(options: argparse.Namespace) -> int:
         async with AsyncExitStack() as stack:
             source = None
             if settings:
-                source = LiveSource()
+                source = LiveSource(remembered=kept(options.flow_entries, REMEMBERED))
                 source.describe(plan=None, taps=targets.taps)
                 endpoint = await stack.enter_async_context(serve(source, settings))
                 say(f"serving on {', '.join(endpoint.urls)}")
@@ -279,6 +279,7 @@ async def _following(  # noqa: PLR0913, PLR0917 - all that a session consists of
             blame=known.blame,
             forensics=known.forensics(targets.taps),
         )
+        follower.keep(options.flow_entries)
         follower.export = stack.enter_context(exporting(options))
         residents = Residents(targets.pods, targets.taps, time.monotonic())
         stirred = threading.Event()

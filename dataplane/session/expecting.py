@@ -80,13 +80,14 @@ class Judged:
 class Ways:
     """How packets of pods left the node: the first of each pod, destination and change of source."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WAYS) -> None:
+        self._most = most
         self._kept: dict[tuple[object, ...], tuple[PacketSeen, PacketSeen]] = {}
 
     def keep(self, pod: PacketSeen, out: PacketSeen) -> None:
         """Keep a packet as it left its pod and as it left the node, unless one like it is kept."""
         key = (pod.tap, pod.source, pod.destination, pod.destination_port, out.tap, out.source)
-        if len(self._kept) < MOST_WAYS:
+        if len(self._kept) < self._most:
             self._kept.setdefault(key, (pod, out))
 
     def changed(self) -> Iterator[tuple[PacketSeen, PacketSeen]]:

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from dataplane.kernel.closing import Closing
 from dataplane.model.seen import FlowSeen, PacketSeen
@@ -108,14 +109,18 @@ class Export(Closing):
         self._due = time.monotonic() + EVERY
         changes, self._changes = self._changes, []
         by_name = {tap.name: tap for tap in taps}
-        records: list[ipfix.Record] = [*changes, *self._deltas.of(flows, by_name)]
-        self.records += len(records)
+        records = self._counted(chain(changes, self._deltas.of(flows, by_name)))
         for message in self._exporter.messages(records, int(time.time())):
             self.messages += 1
             try:
                 self._socket.send(message)
             except OSError:  # nobody listens there now, or the socket's buffer is full
                 self.lost += 1
+
+    def _counted(self, records: Iterable[ipfix.Record]) -> Iterator[ipfix.Record]:
+        for record in records:
+            self.records += 1
+            yield record
 
     def close(self) -> None:
         """Close the socket."""

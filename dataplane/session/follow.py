@@ -22,14 +22,14 @@ from dataplane.session.cost import Cost, OverBudget
 from dataplane.session.digest import Compared
 from dataplane.session.dropfindings import DropFinding
 from dataplane.session.drops import Dropped, PodDrops
-from dataplane.session.expecting import Contradiction, Judged, Promise, Ways
+from dataplane.session.expecting import MOST_WAYS, Contradiction, Judged, Promise, Ways
 from dataplane.session.export import Export
 from dataplane.session.forensics import Forensics
 from dataplane.session.mode import ModeChosen
 from dataplane.session.remembered import Remembered
 from dataplane.session.residents import Change, Moved
 from dataplane.verify.journeys import journeys
-from probes.watch import Watch
+from probes.watch import Watch, kept
 
 UNDER_WAY_NS = 3_000_000_000  # longer than any packet takes through one machine
 REMEMBERED = 50_000  # flows and changes that were told of; beyond that the oldest may be told again
@@ -171,6 +171,13 @@ class Follower:
         self._drops = PodDrops(everybody=everybody, most=REMEMBERED)
         self.forensics = forensics or Forensics(taps)
 
+    def keep(self, entries: int) -> None:
+        """Remember no more than goes with a flow table of so many entries. Before the first look."""
+        most = min(REMEMBERED, entries)
+        self._flows, self._changes = Remembered(most), Remembered(most)
+        self._drops = PodDrops(everybody=self._everybody, most=most)
+        self.ways = Ways(kept(entries, MOST_WAYS))
+
     def look(self, *, last: bool = False) -> Iterator[Told]:
         """Yield new flows, ended attempts and changed sources; with `last` also what is pending."""
         for attempt in self._watch.take_connects(last=last):
@@ -191,7 +198,7 @@ class Follower:
         ours = self._drops.of_pods(drops)
         yield from self.forensics.fresh(ours, time.monotonic_ns(), last=last)
         if self.export is not None and (last or self.export.due):
-            self.export.send(self._watch.flows(), self._taps.values())
+            self.export.send(self._watch.each_flow(), self._taps.values())
 
     def settle(self, moved: Moved, *, hook: Wish) -> PodMoved:
         """Watch a pod that came, know the name of one that has one now, let go of one that has gone."""
@@ -222,7 +229,7 @@ class Follower:
     def totals(self) -> Iterator[Told]:
         """Yield what each interface carried of each family, then the probes' own books."""
         sums: dict[tuple[str, Family], Total] = {}
-        for flow in self._watch.flows():
+        for flow in self._watch.each_flow():
             tap = self._taps[flow.tap]
             key = (tap.name, flow.family)
             before = sums.get(key) or Total(
@@ -284,7 +291,7 @@ class Follower:
         source.sightings.looked()
 
     def _new_flows(self) -> Iterator[FlowSeen]:
-        for flow in self._watch.flows():
+        for flow in self._watch.each_flow():
             key = (
                 flow.tap,
                 flow.leaving,

@@ -23,7 +23,45 @@ from probes.node.crimessages import MESSAGES, SERVICE, classes
 PAUSE = "localhost/pause:1"
 PLUGINS = next((p for p in ("/usr/lib/cni", "/opt/cni/bin") if Path(p).is_dir()), "/opt/cni/bin")
 MORE = {  # what only whoever starts pods has to say
+    "NamespaceOption": (("network", 1, "int32"), ("pid", 2, "int32")),
     "LinuxSandboxSecurityContext": (("namespace_options", 1, "NamespaceOption"),),
+    "ContainerMetadata": (("name", 1, "string"),),
+    "ImageSpec": (("image", 1, "string"),),
+    "Mount": (("container_path", 1, "string"), ("host_path", 2, "string"), ("readonly", 3, "bool")),
+    "KeyValue": (("key", 1, "string"), ("value", 2, "string")),
+    "Capability": (("add_capabilities", 1, "*string"), ("drop_capabilities", 2, "*string")),
+    "LinuxContainerResources": (
+        ("cpu_period", 1, "int32"),
+        ("cpu_quota", 2, "int32"),
+        ("memory_limit_in_bytes", 4, "int32"),
+    ),
+    "LinuxContainerSecurityContext": (
+        ("capabilities", 1, "Capability"),
+        ("namespace_options", 3, "NamespaceOption"),
+        ("readonly_rootfs", 7, "bool"),
+    ),
+    "LinuxContainerConfig": (
+        ("resources", 1, "LinuxContainerResources"),
+        ("security_context", 2, "LinuxContainerSecurityContext"),
+    ),
+    "ContainerConfig": (
+        ("metadata", 1, "ContainerMetadata"),
+        ("image", 2, "ImageSpec"),
+        ("command", 3, "*string"),
+        ("args", 4, "*string"),
+        ("envs", 6, "*KeyValue"),
+        ("mounts", 7, "*Mount"),
+        ("log_path", 11, "string"),
+        ("linux", 15, "LinuxContainerConfig"),
+    ),
+    "CreateContainerRequest": (
+        ("pod_sandbox_id", 1, "string"),
+        ("config", 2, "ContainerConfig"),
+        ("sandbox_config", 3, "PodSandboxConfig"),
+    ),
+    "CreateContainerResponse": (("container_id", 1, "string"),),
+    "StartContainerRequest": (("container_id", 1, "string"),),
+    "StartContainerResponse": (),
     "LinuxPodSandboxConfig": (
         ("cgroup_parent", 1, "string"),
         ("security_context", 2, "LinuxSandboxSecurityContext"),
@@ -84,18 +122,36 @@ class Runtime:
         )
         return call(request, timeout=30, wait_for_ready=True)
 
-    @contextmanager
-    def pod(self, name: str, uid: str, group: str, *, network: int = 0):
-        """Have a pod of namespace `default` run; `network` is a NamespaceMode. Its sandbox's id."""
-        config = {
+    def import_image(self, tar: Path) -> None:
+        """Give containerd an image that lies in a tar."""
+        _import_tar(self.socket, tar)
+
+    def start(self, sandbox: str, config: dict, sandbox_config: dict) -> str:
+        """Start a container in a sandbox (ContainerConfig) and return its id."""
+        made = self.call(
+            "CreateContainer", pod_sandbox_id=sandbox, config=config, sandbox_config=sandbox_config
+        )
+        self.call("StartContainer", container_id=made.container_id)
+        return made.container_id
+
+    def sandbox_config(
+        self, name: str, uid: str, group: str, *, network: int = 0, pid: int = 1
+    ) -> dict:
+        """Return a PodSandboxConfig; `network` and `pid` are NamespaceModes."""
+        return {
             "metadata": {"name": name, "uid": uid, "namespace": "default"},
             "hostname": name if network == 0 else "",
             "log_directory": str(self.root / f"var/log/pods/default_{name}_{uid}"),
             "linux": {
                 "cgroup_parent": f"/{group}/kubepods/besteffort/pod{uid}",
-                "security_context": {"namespace_options": {"network": network}},
+                "security_context": {"namespace_options": {"network": network, "pid": pid}},
             },
         }
+
+    @contextmanager
+    def pod(self, name: str, uid: str, group: str, *, network: int = 0, pid: int = 1):
+        """Have a pod of namespace `default` run. Its sandbox's id."""
+        config = self.sandbox_config(name, uid, group, network=network, pid=pid)
         sandbox = self.call("RunPodSandbox", config=config).pod_sandbox_id
         try:
             yield sandbox
@@ -134,6 +190,10 @@ def _import(root: Path, socket: Path) -> None:
     """Give containerd the one image that it needs: busybox, asleep."""
     tar = root / "pause.tar"
     _image(tar)
+    _import_tar(socket, tar)
+
+
+def _import_tar(socket: Path, tar: Path) -> None:
     subprocess.run(
         ["ctr", "-a", str(socket), "-n", "k8s.io", "image", "import", "--snapshotter", "native",
          str(tar)],

@@ -107,6 +107,9 @@ class FakeWatch:
     def flows(self):
         return tuple(self.table)
 
+    def each_flow(self):
+        return iter(self.flows())
+
 
 @pytest.fixture
 def watch():
