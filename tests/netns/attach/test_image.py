@@ -162,7 +162,7 @@ class Endpoint:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         request = urllib.request.Request(f"https://127.0.0.1:8464{path}", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=60, context=self.trust) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60, context=self.trust) as answer:  # noqa: S310 - it is https
                 return answer.read().decode()
         except OSError as failure:
             return f"{failure}"
