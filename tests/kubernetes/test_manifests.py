@@ -81,7 +81,7 @@ def test_its_arguments_are_those_of_attach(container):
     given = parser([attach]).parse_args(container["args"])
     assert given.serve
     assert given.port == PORT == container["ports"][0]["containerPort"]
-    assert given.flow_entries == 4096
+    assert given.flow_entries == 2048
     assert not given.insecure_http
 
 

@@ -42,7 +42,7 @@ WANTED = (
 CROWD = """
 import socket, sys
 with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as out:
-    for port in range(1024, 11024):
+    for port in range(1024, 5120):
         out.sendto(bytes(8), (sys.argv[1], port))
 """  # more flows and attempts than there is room for
 
