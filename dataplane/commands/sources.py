@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 from dataplane import manifest
-from dataplane.commands.verb import Exit, UsageError
+from dataplane.commands.verb import Exit, UsageError, add_runtime_options
 from dataplane.manifest import read_documents
 from dataplane.model.address import Address
 from dataplane.model.answer import Finding, State
@@ -48,18 +48,8 @@ RULES = 4  # that one finding quotes
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Add where the node's root is, and which socket its container runtime answers at."""
-    parser.add_argument(
-        "--node-root",
-        type=Path,
-        metavar="DIR",
-        help="where the node's root directory is (that of process 1)",
-    )
-    parser.add_argument(
-        "--cri",
-        metavar="SOCKET",
-        help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
-    )
+    """Add who knows the pods, and by what the node is judged."""
+    add_runtime_options(parser)
     told = parser.add_mutually_exclusive_group()
     told.add_argument(
         "--node-object",

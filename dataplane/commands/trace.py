@@ -11,6 +11,7 @@ from dataplane.commands.verb import (
     UsageError,
     Verb,
     add_output,
+    add_runtime_options,
     add_schema,
     print_json,
     print_schema,
@@ -98,17 +99,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="send from inside the pod, rather than wait for what it sends (needs --from)",
     )
-    node.add_argument(
-        "--node-root",
-        type=Path,
-        metavar="DIR",
-        help="where the node's root directory is (that of process 1)",
-    )
-    node.add_argument(
-        "--cri",
-        metavar="SOCKET",
-        help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
-    )
+    add_runtime_options(node)
     add_output(parser)
     add_schema(parser)
 

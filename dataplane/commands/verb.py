@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -65,6 +66,21 @@ class Verb:
     run: Callable[[argparse.Namespace], int]
     order: int = 100
     description: str = ""
+
+
+def add_runtime_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add where the node's root is, and which socket its container runtime answers at."""
+    parser.add_argument(
+        "--node-root",
+        type=Path,
+        metavar="DIR",
+        help="where the node's root directory is (that of process 1)",
+    )
+    parser.add_argument(
+        "--cri",
+        metavar="SOCKET",
+        help="ask the container runtime here; none: nobody is asked (containerd's, CRI-O's, k3s')",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser, *more: str) -> None:

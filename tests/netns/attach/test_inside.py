@@ -86,21 +86,6 @@ def test_pods_with_one_family_are_listed(node, files):
     assert answers["pod-families"]["state"] == "holds"
 
 
-def test_a_pod_that_ends_meanwhile_is_no_pod_without_addresses(node, files, unique):
-    pod = f"{unique}q"
-    with attached(node, *files("2001:db8:d::/64")) as lines:
-        try:
-            ip("netns", "add", pod)
-            ip("-n", node.name, "link", "add", "calinew", "type", "veth", "peer", "name", "eth0",
-               "netns", pod)  # fmt: skip
-            lines.until(lambda line: line["kind"] == "pod" and line["change"] == "came")
-        finally:
-            ip("netns", "del", pod)
-        lines.until(lambda line: line["kind"] == "pod" and line["change"] == "gone")
-    answers, _ = told(lines)
-    assert answers["pod-families"]["state"] == "holds"
-
-
 @pytest.mark.parametrize("port", [4789, 80])
 def test_a_tunnel_to_another_node_is_found_at_the_uplink(node, files, port):
     """The packet is VXLAN's by its port and its two ends; what is in it, nobody reads."""

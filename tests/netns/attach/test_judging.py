@@ -194,6 +194,7 @@ def test_a_pod_that_has_ended_leaves_no_doubt(node, files, unique):
 
     assert (answers["source-range"]["state"], answers["source-range"]["reason"]) == ("holds", "")
     assert (answers["masquerade"]["state"], answers["masquerade"]["reason"]) == ("holds", "")
+    assert answers["pod-families"]["state"] == "holds", "it is no pod without addresses"
 
 
 def test_host_routes_to_pods_tell_which_families_there_are(node, tmp_path):
