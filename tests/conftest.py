@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import capabilities, machine, resume
-from tests.runs import once  # noqa: F401 - a fixture
+from tests.runs import built_programs, once, shared, with_programs  # noqa: F401 - fixtures
 
 # A busy machine is slow, which is no fault of what is tested. Thirty examples find what is easily
 # found and keep the pure tests quick; `--long` looks for the rest.

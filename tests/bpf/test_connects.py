@@ -352,7 +352,7 @@ def test_attempts_that_nobody_reads_are_dropped_and_reported(world, group, monke
     monkeypatch.setattr(Connects.__init__, "__kwdefaults__", {"most": 2})
     calls = [f"sendto,6,2001:db8::2,{port}" for port in range(1, 6)]
     with (
-        Connects.open({"pod-a": group}) as probe,
+        Connects.open({"pod-a": group}, most=2) as probe,
         client(world, group, *calls),
     ):
         probe.ring.consume()

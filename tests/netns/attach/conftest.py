@@ -80,3 +80,8 @@ def serving(node: Node, specification: dict) -> Iterator[None]:
             yield
         finally:
             child.kill()
+
+
+@pytest.fixture(autouse=True)
+def _programs(with_programs: None) -> None:
+    """Have `attach` load programs that were built once."""

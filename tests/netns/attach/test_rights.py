@@ -22,10 +22,7 @@ POD = "2001:db8:d::2"
 CONNECT = "import socket; s = socket.socket(socket.AF_INET6); s.connect_ex(({!r}, 80))"
 SEND = "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ({!r}, 9))"
 
-pytestmark = [
-    pytest.mark.needs("root", "netns", "bpf", "tcx", "btf", "cgroup2"),
-    pytest.mark.xdist_group("rights"),  # programs are built once
-]
+pytestmark = pytest.mark.needs("root", "netns", "bpf", "tcx", "btf", "cgroup2")
 
 
 def capabilities():
@@ -36,11 +33,8 @@ def capabilities():
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("programs")
-    command = [sys.executable, "-m", "dataplane", "build-programs", str(directory)]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    return directory
+def programs(built_programs):
+    return built_programs
 
 
 @pytest.fixture

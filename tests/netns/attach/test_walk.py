@@ -185,6 +185,8 @@ def test_every_command_of_the_walk_does_what_the_document_says(node, unique, sho
             group=cgroup.root() / f"{unique}-walk",
         )
         walk.group.mkdir()
+        settled = ("ip", "-6", "address", "show", "tentative")
+        assert eventually(lambda: inside(node.name, *settled).stdout, wanted="", seconds=20) == ""
         try:
             said = ""
             for info, body in blocks:
