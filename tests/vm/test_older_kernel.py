@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dataplane.kernel import built
 from tests.vm import guest
 from tests.vm.kernel import unpacked
 
@@ -22,6 +23,11 @@ def kernel():
     found = unpacked("6.1")
     assert found is not None
     return found
+
+
+def taken(programs):
+    """Have a guest load what was built here: it fits its kernel, too, and to compile takes it a minute."""
+    return f"test -d {programs} && export {built.VARIABLE}={programs}"
 
 
 def test_the_guest_is_another_kernel_with_our_files(kernel):
@@ -53,11 +59,12 @@ def test_every_probe_loads(kernel):
 
 
 @pytest.mark.needs("netns", "bpf", "cgroup2", "nft", "tun", "tayga", "bind")
-def test_the_same_things_are_found(kernel):
+def test_the_same_things_are_found(kernel, built_programs):
     sixscope = Path(sys.executable).with_name("sixscope")
     healthy = f"{sixscope} run default -o json"
     broken = f"{sixscope} run masquerading-node --expect -o json"
-    done = guest.run(kernel, "sh", "-c", f"{healthy}; echo $?; {broken}; echo $?", where=ROOT)
+    script = f"{taken(built_programs)}; {healthy}; echo $?; {broken}; echo $?"
+    done = guest.run(kernel, "sh", "-c", script, where=ROOT)
     assert done.stdout.count("\n") == 4, f"{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
     answer, status, hiding, met = (json.loads(line) for line in done.stdout.splitlines())
 
@@ -74,10 +81,10 @@ def test_the_same_things_are_found(kernel):
 
 
 @pytest.mark.needs("netns", "bpf", "cgroup2")
-def test_without_tcx_attach_touches_nothing_and_sees_all_the_same(kernel):
+def test_without_tcx_attach_touches_nothing_and_sees_all_the_same(kernel, built_programs):
     attach = f"{sys.executable} -m dataplane attach --interface lo"
     script = (
-        f"{attach} --duration 600s -o json >/run/lines & "
+        f"{taken(built_programs)}; {attach} --duration 600s -o json >/run/lines & "
         "while kill -0 $! && ! grep -q kind...attached /run/lines; do sleep 1; done; "
         "ping -q -c 3 ::1 >/dev/null; tc qdisc show dev lo; kill -INT $!; wait $!; cat /run/lines; "
         f"{attach} --duration 1s --mode tc >/dev/null; echo $?; "
